@@ -1,0 +1,157 @@
+"""The command line. Every option is also a FRUITLAKE_* variable; settings.py holds the defaults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from bootstrap import settings as settings_module
+from bootstrap.settings import Settings
+from catalog.errors import CatalogError, FruitlakeError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="A lake of fruit photos: bronze (raw photos), silver (MobileNetV2 features), gold (PCA vectors by label).",
+    epilog="Start with [bold]fruitlake demo[/bold]. Every option is also a variable: --lake is FRUITLAKE_LAKE.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+class Layer(StrEnum):
+    bronze = "bronze"
+    silver = "silver"
+    gold = "gold"
+    all = "all"
+
+
+def _help(name: str, more: str = "") -> str:
+    field = Settings.model_fields[name]
+    default = "" if field.default_factory or field.default in (None, False) else f" [dim](default: {field.default})[/]"
+    return f"{field.description}{more}{default}"
+
+
+LakeOption = Annotated[str | None, typer.Option("--lake", metavar="URI", help=_help("lake"), show_default=False)]
+ImagesOption = Annotated[str | None, typer.Option("--images", metavar="URI", help=_help("images"))]
+WeightsOption = Annotated[str | None, typer.Option("--weights", metavar="NAME|FILE", help=_help("weights"))]
+VarianceOption = Annotated[float | None, typer.Option("--variance", metavar="SHARE", help=_help("variance"))]
+RefitOption = Annotated[bool | None, typer.Option("--refit", help=_help("refit"))]
+EngineOption = Annotated[str | None, typer.Option("--engine", metavar="onnx|tensorflow", help=_help("engine"))]
+
+
+@app.command()
+def demo(lake: LakeOption = None) -> None:
+    """Draw sample photos, run every layer with the bundled weights, and show the result.
+
+    Needs no account, no download and no photos. The lake is ./fruitlake-demo unless --lake says otherwise.
+    """
+    from bootstrap.demo import run_demo
+
+    run_demo(settings_module.load(lake=lake or os.environ.get("FRUITLAKE_LAKE") or "fruitlake-demo"), console)
+
+
+@app.command()
+def run(
+    layer: Annotated[Layer, typer.Argument(help="which layer to build")] = Layer.all,
+    images: ImagesOption = None,
+    lake: LakeOption = None,
+    weights: WeightsOption = None,
+    variance: VarianceOption = None,
+    refit: RefitOption = None,
+    engine: EngineOption = None,
+) -> None:
+    """Bring a layer, or all of them, up to date with the photos.
+
+    Only new photos are read and featurized; running again with the same photos publishes nothing.
+    Gold uses the stored PCA unless --refit, or another --variance or model, asks for a new one.
+
+    Example: fruitlake run --images photos/ --lake lake/ --weights imagenet
+    """
+    from bootstrap.pipeline import build
+    from bootstrap.summary import print_run
+
+    settings = settings_module.load(
+        images=images, lake=lake, weights=weights, variance=variance, refit=refit, engine=engine
+    )
+    print_run(build(settings, layer.value, console), console)
+
+
+@app.command()
+def status(lake: LakeOption = None) -> None:
+    """Show every published table: snapshot, rows, size. Starts no Spark."""
+    from bootstrap.pipeline import open_catalog
+    from bootstrap.summary import print_status
+
+    settings = settings_module.load(lake=lake)
+    catalog = open_catalog(settings)
+    if not catalog.tables():
+        raise CatalogError(f"there is no lake at '{settings.lake}': make one with `fruitlake run --lake …`")
+    print_status(catalog, console)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def dbt(
+    context: typer.Context,
+    images: ImagesOption = None,
+    lake: LakeOption = None,
+    weights: WeightsOption = None,
+    variance: VarianceOption = None,
+    refit: RefitOption = None,
+    engine: EngineOption = None,
+) -> None:
+    """Run any dbt command over the lake: put it behind `--`.
+
+    Examples: fruitlake dbt -- ls · fruitlake dbt -- build --select gold · fruitlake dbt -- docs generate
+    """
+    from bootstrap.pipeline import open_run
+    from transforms.dbt import invoke, target_folder
+
+    settings = settings_module.load(
+        images=images, lake=lake, weights=weights, variance=variance, refit=refit, engine=engine
+    )
+    if not context.args:
+        raise click.UsageError("give a dbt command behind `--`, for example: fruitlake dbt -- ls")
+    with open_run(settings, console) as opened:
+        invoke(opened, context.args)
+        console.print(f"dbt's artifacts: {target_folder(opened)}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong becomes one line and a non-zero exit."""
+    try:
+        code = app(standalone_mode=False)
+    except FruitlakeError as error:
+        code = _fail(str(error))
+    except click.exceptions.Abort:
+        code = _fail("stopped; what was published before stands", 130)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = _fail("stopped; what was published before stands", 130)
+    except Exception as error:
+        if os.environ.get("FRUITLAKE_DEBUG"):
+            raise
+        first = (str(error).strip().splitlines() or [""])[0]
+        code = _fail(f"{type(error).__name__}: {first[:300]} (this is not foreseen: FRUITLAKE_DEBUG=1 shows where)")
+    sys.exit(code)
+
+
+def _fail(message: str, code: int = 1) -> int:
+    errors.print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True, highlight=False)
+    return code
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,86 @@
+"""One run, from settings to a summary: check what can be checked first, then let dbt build the layers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from bootstrap.progress import SparkProgress
+from bootstrap.session import start
+from bootstrap.settings import Settings
+from catalog.attach import attach
+from catalog.errors import CatalogError, SettingsError
+from catalog.local import LocalCatalog
+from catalog.protocol import Catalog
+from catalog.storage import is_remote
+from ingestion.source import check_source
+from transforms.dbt import invoke
+from transforms.run import Run
+
+LAYERS = ("bronze", "silver", "gold")
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """The catalog of the lake, chosen by its URI."""
+    return LocalCatalog(settings.lake)
+
+
+@contextmanager
+def open_run(settings: Settings, console: Console) -> Iterator[Run]:
+    """A run over a Spark session in which every published table is attached."""
+    check_writable(settings.lake)
+    with console.status("starting Spark"):
+        spark = start(settings)
+        catalog = open_catalog(settings)
+        attach(spark, catalog)
+    run = Run(
+        spark=spark,
+        catalog=catalog,
+        images=settings.images,
+        weights=settings.weights,
+        variance=settings.variance,
+        refit=settings.refit,
+        engine=settings.engine,
+        cache=settings.cache,
+        progress=SparkProgress(spark, console),
+    )
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def build(settings: Settings, layer: str, console: Console) -> Run:
+    """Build one layer, or all. What is wrong with photos or weights is said before the lake is touched."""
+    if layer in ("bronze", "all"):
+        if settings.images is None:
+            raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
+        check_source(settings.images)
+    with open_run(settings, console) as run:
+        if layer != "bronze":
+            with console.status("preparing MobileNetV2"):
+                run.featurizer  # noqa: B018  # found, checked and exported now, so that a bad file fails first
+        invoke(run, ["build", *([] if layer == "all" else ["--select", f"tag:{layer}"])], quiet=True)
+    return run
+
+
+def check_writable(lake: str) -> None:
+    """Raise CatalogError if the lake's folder, or the one it would be made in, cannot be written."""
+    if is_remote(lake):
+        return
+    folder = Path(lake)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CatalogError(
+            f"the lake '{lake}' cannot be written ({os.fspath(folder)}: {reason}): give --lake a folder you own"
+        ) from error

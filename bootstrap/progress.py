@@ -1,0 +1,80 @@
+"""How far a long Spark job is: photos done, photos/s, time left.
+
+    Spark's own status store ──polled by a thread──▶ a bar on a terminal, a line now and then elsewhere
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+_POLL = 0.5  # seconds
+_LINE_EVERY = 15.0  # seconds, where there is no terminal to redraw
+
+
+class SparkProgress:
+    """Call it around the action that does the work: `with progress("reading photos", 7080): df.count()`."""
+
+    def __init__(self, spark: SparkSession, console: Console) -> None:
+        self._spark = spark
+        self._console = console
+
+    @contextmanager
+    def __call__(self, title: str, total: int | None) -> Iterator[None]:
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        stop = threading.Event()
+        with bar:
+            task = bar.add_task(title, total=total)
+            watcher = threading.Thread(target=self._watch, args=(stop, bar, task, title, total), daemon=True)
+            if total:
+                watcher.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                if total:
+                    watcher.join()
+
+    def _watch(self, stop: threading.Event, bar: Progress, task: object, title: str, total: int) -> None:
+        started = said = time.monotonic()
+        done = 0
+        while not stop.wait(_POLL):
+            done = min(total, max(done, self._rows_read()))
+            bar.update(task, completed=done)  # type: ignore[arg-type]
+            now = time.monotonic()
+            if not self._console.is_terminal and done and now - said >= _LINE_EVERY:
+                said, rate = now, done / (now - started)
+                left = f"{(total - done) / rate:.0f} s left"
+                self._console.print(f"{title}: {done:,} of {total:,} photos, {rate:.0f} photos/s, {left}")
+
+    def _rows_read(self) -> int:
+        """Rows that the busiest running stage has taken in: Spark counts them while tasks run."""
+        context = self._spark.sparkContext._jsc
+        if context is None:  # the session has ended under us
+            return 0
+        stages = context.sc().statusStore().activeStages()
+        return max((int(stages.apply(i).shuffleReadRecords()) for i in range(stages.size())), default=0)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if not task.total:
+            return Text("")
+        rate = f"{task.speed:.0f} photos/s" if task.speed else "…"
+        return Text(f"{int(task.completed):,}/{int(task.total):,}  {rate}")

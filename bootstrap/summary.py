@@ -1,0 +1,71 @@
+"""What a run did and what a lake holds, as tables a person reads."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from catalog.protocol import Catalog
+from catalog.snapshot import Snapshot
+from transforms.run import Run
+
+
+def print_run(run: Run, console: Console) -> None:
+    """Published tables; what became of the photos; what the PCA kept."""
+    table = Table("table", "snapshot", "rows", "added", "seconds", title="published", title_justify="left")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for outcome in run.outcomes.values():
+        snapshot = outcome.snapshot
+        if outcome.new and snapshot:
+            added = f"{int(snapshot.parameters['rows_added']):,}"
+            table.add_row(outcome.table, snapshot.id, f"{snapshot.rows:,}", added, f"{outcome.seconds:.1f}")
+        elif snapshot:
+            table.add_row(
+                outcome.table, snapshot.id, f"{snapshot.rows:,}", "unchanged", f"{outcome.seconds:.1f}", style="dim"
+            )
+    console.print(table)
+    counts = run.ingested()
+    if counts:
+        console.print(
+            f"photos: {counts.inputs:,} found = {counts.stored:,} stored + {counts.duplicates:,} already there "
+            f"or duplicate + {counts.quarantined:,} quarantined"
+        )
+    if not any(o.new for o in run.outcomes.values()):
+        console.print("nothing new: every table stands as it was")
+    print_pca(run, console)
+    console.print(f"lake: {run.catalog.lake}", soft_wrap=True)
+
+
+def print_pca(run: Run, console: Console) -> None:
+    if "gold.pca_variance" not in run.outcomes:
+        return
+    row = run.spark.sql(
+        "SELECT max(component) AS k, max(cumulative) AS kept, first(pca_id) AS pca_id "
+        "FROM gold.pca_variance WHERE kept"
+    ).first()
+    if row and row.k:
+        console.print(f"PCA {row.pca_id}: {row.k} of 1,280 components keep {row.kept:.2%} of the variance")
+
+
+def print_status(catalog: Catalog, console: Console) -> None:
+    table = Table("table", "snapshot", "rows", "size", "versions", title=catalog.lake, title_justify="left")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for name in catalog.tables():
+        snapshot = catalog.current(name)
+        if snapshot is not None:
+            table.add_row(*_cells(snapshot), str(len(catalog.history(name))))
+    console.print(table)
+
+
+def _cells(snapshot: Snapshot) -> tuple[str, ...]:
+    return snapshot.table, snapshot.id, f"{snapshot.rows:,}", _size(snapshot.bytes)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable: the loop returns at TB")

@@ -1,0 +1,31 @@
+"""What a catalog does: it is the truth of which snapshot of a table readers see."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from catalog.snapshot import Snapshot
+
+
+class Catalog(Protocol):
+    @property
+    def lake(self) -> str:
+        """URI or absolute path of the lake, without a trailing slash."""
+
+    def tables(self) -> list[str]:
+        """Names of the published tables, sorted."""
+
+    def current(self, table: str) -> Snapshot | None:
+        """The snapshot readers see, or None if the table was never published."""
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make the snapshot current, in one atomic step.
+
+        Raises ConcurrentPublishError if `snapshot.parent` is not the current snapshot any more.
+        """
+
+    def history(self, table: str) -> list[Snapshot]:
+        """All snapshots of the table, newest first."""
+
+    def rollback(self, table: str, snapshot_id: str) -> Snapshot:
+        """Make an older snapshot current again. Raises CatalogError if there is none of that id."""

@@ -1,0 +1,6 @@
+"""What may enter the lake: listing a source, checking photos, and handing the good ones to bronze.
+
+    folder or bucket ──source.py──▶ file list ──bronze.py──▶ photo.py checks each ──▶ images | quarantine
+
+sample_photos.py draws the project's own demo photos.
+"""

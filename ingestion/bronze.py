@@ -1,0 +1,209 @@
+"""One pass over a source: every file becomes a new photo, a duplicate, or a quarantined file.
+
+    list ─▶ minus files already known ─▶ read + check + hash (Arrow, in the executors) ─▶ kept on executor disks
+         ─▶ images:     accepted, one row per content, not in the lake yet
+         ─▶ quarantine: rejected
+
+inputs = stored + duplicates + quarantined, always. A file is known when its path, size and time of
+change are; a photo is known when its bytes are (image_id).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from catalog.storage import filesystem, is_remote
+from ingestion.photo import MAX_BYTES, Rejected, check
+from ingestion.source import check_source, list_source
+
+# title, rows expected or None if unknown; shows a person how far the Spark jobs started inside it are
+Progress = Callable[[str, int | None], AbstractContextManager[object]]
+
+_FILE_BYTES = 96 * 1024 * 1024  # of photos a bronze file; Parquet readers like files of about this size
+_FILES_A_TASK = 1024  # what one task reads at most, whatever their size
+_BATCH_BYTES = 8 * 1024 * 1024  # of photos an Arrow batch, so that a worker's memory stays small
+_BATCH_ROWS = 256
+_MAX_FOLDER_NAME = 255  # bytes, what file systems allow
+_VERSION = ["source_path", "size", "source_modified_at"]  # which names one version of one source file
+_ARROW = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("label", pa.string()),
+        ("source_path", pa.string()),
+        ("content", pa.binary()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("size", pa.int64()),
+        ("source_modified_at", pa.timestamp("us", tz="UTC")),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+_CHECKED = (
+    "image_id string, label string, source_path string, content binary, width int, height int, size bigint, "
+    "source_modified_at timestamp, reason string, detail string"
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the source's files: inputs = stored + duplicates + quarantined."""
+
+    inputs: int
+    stored: int
+    duplicates: int
+    quarantined: int
+
+
+class Ingestion:
+    """One pass over one source; the pass runs once, however many tables are made of it.
+
+    known_images and known_quarantine are the tables as they stand, None if there are none.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        source: str,
+        known_images: DataFrame | None,
+        known_quarantine: DataFrame | None,
+        progress: Progress,
+    ) -> None:
+        self._known_images = known_images
+        self._now = F.lit(datetime.now(UTC))
+        check_source(source)
+        files = list_source(spark, source).persist()
+        self._inputs = files.count()
+        pending = files
+        for known in (known_images, known_quarantine):
+            if known is not None:
+                same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in _VERSION]
+                pending = pending.alias("new").join(known.select(_VERSION).alias("old"), same, "left_anti")
+        todo = pending.agg(F.count("*").alias("files"), F.coalesce(F.sum("size"), F.lit(0)).alias("bytes")).first()
+        assert todo is not None  # an aggregate without groups has one row
+        self._known_rejects = _known_rejects(files, known_quarantine)
+        slots = spark.sparkContext.defaultParallelism
+        tasks = _tasks(todo["files"], todo["bytes"], slots)
+        self._files = max(slots, math.ceil(todo["bytes"] / _FILE_BYTES))  # of Parquet, to write
+        # DISK_ONLY: the photos are kept on the executors' disks between the tables made of them
+        self._checked = pending.repartition(tasks).mapInArrow(_check_files, _CHECKED).persist(StorageLevel.DISK_ONLY)
+        if todo["files"]:
+            with progress("reading photos", todo["files"]):
+                self._checked.count()
+        files.unpersist()
+
+    def images(self) -> DataFrame:
+        """New photos, one row per content; columns of bronze.images without the batch."""
+        accepted = self._checked.where("reason IS NULL")
+        keys = accepted.select("image_id", "source_path")
+        first = keys.groupBy("image_id").agg(F.min("source_path").alias("source_path"))
+        if self._known_images is not None:
+            first = first.join(self._known_images.select("image_id"), "image_id", "left_anti")
+        # What is left out is rare, so it is what is broadcast: the photos themselves do not move.
+        repeated = keys.join(first, ["image_id", "source_path"], "left_anti")
+        return (
+            accepted.join(repeated, ["image_id", "source_path"], "left_anti")
+            .drop("reason", "detail")
+            .coalesce(self._files)
+            .withColumn("ingested_at", self._now)
+        )
+
+    def quarantine(self) -> DataFrame:
+        """Files rejected now; columns of bronze.quarantine without the batch."""
+        columns = ["source_path", "label", "reason", "detail", "size", "source_modified_at"]
+        return self._checked.where("reason IS NOT NULL").select(columns).coalesce(1).withColumn("quarantined_at", self._now)
+
+    def counts(self, stored: int, quarantined: int) -> Counts:
+        """What became of the files, given the rows that were published now."""
+        rejected = quarantined + self._known_rejects
+        return Counts(self._inputs, stored, self._inputs - stored - rejected, rejected)
+
+    def close(self) -> None:
+        self._checked.unpersist()
+
+
+def _known_rejects(files: DataFrame, quarantine: DataFrame | None) -> int:
+    """Files of the source that were rejected before and have not changed since."""
+    if quarantine is None:
+        return 0
+    same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in _VERSION]
+    return files.alias("new").join(quarantine.select(_VERSION).alias("old"), same, "left_semi").count()
+
+
+def _tasks(files: int, size: int, slots: int) -> int:
+    """Evenly filled reading tasks: enough to balance and to show progress."""
+    return max(1, min(files, slots * math.ceil(max(files / _FILES_A_TASK, size / _FILE_BYTES) / slots)))
+
+
+def _check_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    rows: list[dict[str, object]] = []
+    held = 0
+    for batch in batches:
+        for file in batch.to_pylist():
+            row = _check_file(file)
+            rows.append(row)
+            held += len(row["content"]) if isinstance(row["content"], bytes) else 0
+            if held >= _BATCH_BYTES or len(rows) >= _BATCH_ROWS:
+                yield pa.RecordBatch.from_pylist(rows, _ARROW)
+                rows, held = [], 0
+    if rows:
+        yield pa.RecordBatch.from_pylist(rows, _ARROW)
+
+
+def _check_file(file: dict[str, object]) -> dict[str, object]:
+    """The listed file with its content and facts, or with the reason why not."""
+    row = {**file, "image_id": None, "content": None, "width": None, "height": None}
+    if file["reason"] is not None:
+        return row
+    try:
+        _check_label(file["label"])
+        content = _read(str(file["source_path"]), file["size"])
+        facts = check(content)
+    except Rejected as rejection:
+        return row | {"reason": rejection.reason, "detail": rejection.detail}
+    return row | {
+        "image_id": hashlib.sha256(content).hexdigest(),
+        "content": content,
+        "width": facts.width,
+        "height": facts.height,
+    }
+
+
+def _read(path: str, size: object) -> bytes:
+    if isinstance(size, int) and size > MAX_BYTES:
+        raise Rejected("too large", f"{size:,} bytes, at most {MAX_BYTES:,}")
+    try:
+        if is_remote(path):
+            fs, inner = filesystem(path)
+            with fs.open_input_stream(inner, compression=None) as stream:
+                return bytes(stream.read(MAX_BYTES))
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES)  # a pipe or a file that grows must not fill the memory
+    except OSError as error:
+        raise Rejected("unreadable source", error.strerror or str(error)) from error
+
+
+def _check_label(label: object) -> None:
+    """A label becomes the folder `label=…`, so it must be there and must fit."""
+    if not isinstance(label, str) or not label.strip():
+        raise Rejected("label missing", "the photo is in no folder that could name it")
+    if len(f"label={partition_value(label)}".encode()) > _MAX_FOLDER_NAME:
+        raise Rejected("label missing", f"its folder's name is too long for label=…: at most {_MAX_FOLDER_NAME} bytes")
+
+
+def partition_value(value: str) -> str:
+    """The value as Spark writes it in a folder name (`ExternalCatalogUtils.escapePathName`)."""
+    return "".join(f"%{ord(c):02X}" if c in _ESCAPED else c for c in value)
+
+
+_ESCAPED = {chr(c) for c in range(1, 0x20)} | set("\"#%'*/:=?\\\x7f{[]^")

@@ -1,0 +1,134 @@
+"""One photo: may it enter the lake, and what are its pixels?
+
+    bytes ──check──▶ width, height      or Rejected(reason, detail)
+    bytes ──decode──▶ upright RGB image
+
+Formats: JPEG, PNG, WebP. Odd modes are not bad photos: CMYK, 16-bit, palette, grey, alpha and EXIF
+rotation are converted. A photo is only rejected when nobody could use it.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+MIN_SIDE: Final = 32  # px; below it the network sees nothing but interpolation
+MAX_PIXELS: Final = 50_000_000  # px; decoded this is 150 MB, what one Python worker can afford
+MAX_BYTES: Final = 64 * 1024 * 1024  # bytes; a larger file is not read at all
+
+Reason = Literal[
+    "empty",
+    "not an image",
+    "truncated",
+    "unsupported mode",
+    "too small",
+    "too large",
+    "unreadable source",
+    "label missing",
+]
+
+_MAGIC: Final = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"}
+_ORIENTATION: Final = 0x0112  # the EXIF tag
+_WHITE: Final = (255, 255, 255)
+_EIGHT_BIT: Final = {"RGB", "L", "1", "CMYK", "YCbCr"}
+_TRANSPARENT: Final = {"RGBA", "LA", "PA", "P", "RGBa", "La"}
+_DEEP: Final = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit speaks first, and says which rule it is
+
+
+class Rejected(Exception):
+    """The photo cannot be used. reason is one of the fixed ones, detail says what was met."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Facts(NamedTuple):
+    width: int  # px, upright
+    height: int  # px, upright
+
+
+def check(data: bytes) -> Facts:
+    """The photo's upright size, after decoding every pixel once. Raises Rejected."""
+    image = decode(data)
+    if min(image.size) < MIN_SIDE:
+        raise Rejected("too small", f"{image.width}x{image.height} px, at least {MIN_SIDE} px a side")
+    return Facts(image.width, image.height)
+
+
+def decode(data: bytes) -> Image.Image:
+    """The photo as an upright 8-bit RGB image. Raises Rejected."""
+    if not data:
+        raise Rejected("empty", "0 bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd EXIF; what matters becomes a reason
+        image = _open(data)
+        if image.width * image.height > MAX_PIXELS:
+            raise Rejected("too large", f"{image.width}x{image.height} px, at most {MAX_PIXELS:,} px")
+        try:
+            image.load()
+            return _to_rgb(_upright(image))
+        except Rejected:
+            raise
+        except MemoryError as error:
+            raise Rejected("too large", f"{image.width}x{image.height} px do not fit in memory") from error
+        except Exception as error:  # a decoder fed with hostile bytes may raise nearly anything
+            raise Rejected("truncated", f"{image.format}: {error}") from error
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        name = _format_by_magic(data)
+        if name:
+            raise Rejected("truncated", f"{name}: header cut short or damaged") from error
+        raise Rejected("not an image", f"{_guess(data)}; accepted: JPEG, PNG, WebP") from error
+    except Exception as error:  # see decode
+        raise Rejected("truncated", f"header: {error}") from error
+
+
+def _format_by_magic(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] in (b"WEBP", b""):
+        return "WebP"
+    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+
+
+def _guess(data: bytes) -> str:
+    """What a person would call the file."""
+    head = data[:512].lstrip().lower()
+    if head.startswith((b"gif8", b"bm", b"ii*\0", b"mm\0*")):
+        return {b"g": "a GIF", b"b": "a BMP", b"i": "a TIFF", b"m": "a TIFF"}[head[:1]]
+    if b"<svg" in head:
+        return "an SVG"
+    return "text" if data[:512].isascii() else "unknown bytes"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if image.getexif().get(_ORIENTATION, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in _TRANSPARENT or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        flat = Image.new("RGB", rgba.size, _WHITE)
+        flat.paste(rgba, mask=rgba.getchannel("A"))
+        return flat
+    if image.mode in _EIGHT_BIT:
+        return image.convert("RGB")
+    if image.mode in _DEEP:  # Pillow's own conversion would clip 16 bits to white
+        deep = np.asarray(image, dtype=np.uint32)
+        return Image.fromarray(np.minimum(deep // 257, 255).astype(np.uint8)).convert("RGB")
+    raise Rejected("unsupported mode", f"Pillow mode {image.mode}")

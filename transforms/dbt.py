@@ -1,0 +1,58 @@
+"""dbt, in this process, over the run's Spark session.
+
+    invoke(run, ["build", "--select", "gold"])     what `fruitlake run gold` does
+    invoke(run, ["docs", "generate"])              what `fruitlake dbt -- docs generate` does
+
+dbt's target and logs lie in the cache, one folder a lake, never beside the models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from catalog.errors import RunError
+from transforms.run import Run, activate
+
+PROJECT = Path(str(files("transforms")))
+
+
+def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
+    """Run a dbt command. Raises the FruitlakeError a model met, or RunError with what dbt says."""
+    target = target_folder(run)
+    os.environ.update(
+        {
+            "DBT_PROJECT_DIR": str(PROJECT),
+            "DBT_PROFILES_DIR": str(PROJECT),
+            "DBT_TARGET_PATH": str(target),
+            "DBT_LOG_PATH": str(target.parent / "logs"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+        }
+    )
+    from dbt.cli.main import dbtRunner  # imports for a second; after the environment, which it reads
+
+    from transforms.session_job import register
+
+    register()
+    activate(run)
+    try:
+        result = dbtRunner().invoke([*(["--quiet", "--log-level", "none"] if quiet else []), *arguments])
+    finally:
+        activate(None)
+    if run.failure is not None:
+        raise run.failure
+    if result.exception is not None:
+        raise RunError(f"dbt {' '.join(arguments)}: {result.exception}") from result.exception
+    if not result.success:
+        failed = [r for r in getattr(result.result, "results", []) if r.status in ("error", "fail")]
+        said = "; ".join(f"{r.node.name}: {str(r.message).strip().splitlines()[0]}" for r in failed)
+        raise RunError(f"dbt {' '.join(arguments)} failed: {said or 'see its output'}")
+
+
+def target_folder(run: Run) -> Path:
+    """Where dbt leaves its artifacts for this lake: manifest, catalog, compiled models, docs."""
+    name = hashlib.sha256(run.catalog.lake.encode()).hexdigest()[:12]
+    return run.cache / "dbt" / name / "target"

@@ -1,0 +1,93 @@
+"""What one run knows. dbt calls our models without arguments of ours, so the run is held here for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from catalog.errors import FruitlakeError, RunError, SettingsError
+from catalog.protocol import Catalog
+from catalog.snapshot import Snapshot, new_id
+from ingestion.bronze import Counts, Ingestion, Progress
+from transforms.weights import Featurizer, prepare
+
+
+@dataclass(frozen=True)
+class Published:
+    """One table's outcome. snapshot is None for a table that has none and got none."""
+
+    table: str
+    snapshot: Snapshot | None
+    new: bool
+    seconds: float
+
+
+@dataclass
+class Run:
+    spark: SparkSession
+    catalog: Catalog
+    images: str | None
+    weights: str
+    variance: float
+    refit: bool
+    engine: str
+    cache: Path
+    progress: Progress
+    id: str = field(default_factory=new_id)
+    outcomes: dict[str, Published] = field(default_factory=dict)
+    failure: FruitlakeError | None = None
+    _expected: int | None = None
+
+    def table(self, name: str) -> DataFrame | None:
+        """The published table, None if it was never published."""
+        return self.spark.table(name) if self.catalog.current(name) else None
+
+    @cached_property
+    def ingestion(self) -> Ingestion:
+        """The one pass over the photos that both bronze tables are made of."""
+        if self.images is None:
+            raise SettingsError("bronze needs photos: give --images FOLDER (or FRUITLAKE_IMAGES)")
+        known = self.table("bronze.images"), self.table("bronze.quarantine")
+        return Ingestion(self.spark, self.images, *known, self.progress)
+
+    @cached_property
+    def featurizer(self) -> Featurizer:
+        return prepare(self.weights, self.engine, self.cache, self.catalog.lake)
+
+    def expect(self, rows: int) -> None:
+        """How many rows the model that is being built will give, for its progress."""
+        self._expected = rows
+
+    def take_expected(self) -> int | None:
+        expected, self._expected = self._expected, None
+        return expected
+
+    def close(self) -> None:
+        """Free the photos kept between the tables made of them."""
+        if "ingestion" in self.__dict__:
+            self.ingestion.close()
+
+    def ingested(self) -> Counts | None:
+        """What became of the source's files, None if no photos were read."""
+        if "ingestion" not in self.__dict__:
+            return None
+        new = {name: o.snapshot for name, o in self.outcomes.items() if o.new and o.snapshot}
+        rows = [int(new[t].parameters["rows_added"]) if t in new else 0 for t in ("bronze.images", "bronze.quarantine")]
+        return self.ingestion.counts(stored=rows[0], quarantined=rows[1])
+
+
+_active: Run | None = None
+
+
+def activate(run: Run | None) -> None:
+    global _active
+    _active = run
+
+
+def active() -> Run:
+    if _active is None:
+        raise RunError("models run inside `fruitlake run` or `fruitlake dbt -- …`, which bring session and catalog")
+    return _active
