@@ -1,6 +1,6 @@
 """Is there a Java that Spark 4 runs on? Standard library only: `make` asks before anything is installed.
 
-    python bootstrap/java.py     exit 0, or 1 and one line with the command that installs it
+python bootstrap/java.py     exit 0, or 1 and one line with the command that installs it
 """
 
 from __future__ import annotations

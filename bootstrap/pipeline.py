@@ -21,6 +21,7 @@ from catalog.storage import is_remote
 from ingestion.source import check_source
 from transforms.dbt import invoke
 from transforms.run import Run
+from transforms.weights import Featurizer, prepare
 
 LAYERS = ("bronze", "silver", "gold")
 
@@ -31,8 +32,8 @@ def open_catalog(settings: Settings) -> Catalog:
 
 
 @contextmanager
-def open_run(settings: Settings, console: Console) -> Iterator[Run]:
-    """A run over a Spark session in which every published table is attached."""
+def open_run(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
+    """A run over a Spark session in which every published table is attached; it finds its featurizer if not given."""
     check_writable(settings.lake)
     with console.status("starting Spark"):
         spark = start(settings)
@@ -49,6 +50,8 @@ def open_run(settings: Settings, console: Console) -> Iterator[Run]:
         cache=settings.cache,
         progress=SparkProgress(spark, console),
     )
+    if featurizer is not None:
+        run.featurizer = featurizer
     try:
         yield run
     finally:
@@ -61,10 +64,12 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
         if settings.images is None:
             raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
         check_source(settings.images)
-    with open_run(settings, console) as run:
-        if layer != "bronze":
-            with console.status("preparing MobileNetV2"):
-                run.featurizer  # noqa: B018  # found, checked and exported now, so that a bad file fails first
+    check_writable(settings.lake)
+    featurizer = None
+    if layer != "bronze":
+        with console.status("preparing MobileNetV2"):
+            featurizer = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
+    with open_run(settings, console, featurizer) as run:
         invoke(run, ["build", *([] if layer == "all" else ["--select", f"tag:{layer}"])], quiet=True)
     return run
 

@@ -1,6 +1,6 @@
 """How far a long Spark job is: photos done, photos/s, time left.
 
-    Spark's own status store ──polled by a thread──▶ a bar on a terminal, a line now and then elsewhere
+Spark's own status store ──polled by a thread──▶ a bar on a terminal, a line now and then elsewhere
 """
 
 from __future__ import annotations

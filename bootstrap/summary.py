@@ -41,8 +41,7 @@ def print_pca(run: Run, console: Console) -> None:
     if "gold.pca_variance" not in run.outcomes:
         return
     row = run.spark.sql(
-        "SELECT max(component) AS k, max(cumulative) AS kept, first(pca_id) AS pca_id "
-        "FROM gold.pca_variance WHERE kept"
+        "SELECT max(component) AS k, max(cumulative) AS kept, first(pca_id) AS pca_id FROM gold.pca_variance WHERE kept"
     ).first()
     if row and row.k:
         console.print(f"PCA {row.pca_id}: {row.k} of 1,280 components keep {row.kept:.2%} of the variance")

@@ -19,9 +19,10 @@ _PARTITIONS_A_STATEMENT = 200
 
 
 def attach(spark: SparkSession, catalog: Catalog) -> None:
-    """Attach the current snapshot of every published table."""
+    """Attach the current snapshot of every published table; what another lake had attached goes."""
     for schema in sorted({name.split(".")[0] for name in TABLES}):
-        spark.sql(f"CREATE DATABASE IF NOT EXISTS {schema}")
+        spark.sql(f"DROP DATABASE IF EXISTS {schema} CASCADE")  # external tables: no file is touched
+        spark.sql(f"CREATE DATABASE {schema}")
     for table in catalog.tables():
         snapshot = catalog.current(table)
         if snapshot is not None:

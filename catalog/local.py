@@ -1,8 +1,8 @@
 """The catalog of a lake in a local folder: JSON files, one atomic pointer a table.
 
-    <lake>/_catalog/<table>/<snapshot id>.json   immutable
-    <lake>/_catalog/<table>/CURRENT              the id readers follow, replaced atomically
-    <lake>/_catalog/lock                         held while a pointer moves
+<lake>/_catalog/<table>/<snapshot id>.json   immutable
+<lake>/_catalog/<table>/CURRENT              the id readers follow, replaced atomically
+<lake>/_catalog/lock                         held while a pointer moves
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ class LocalCatalog:
     def rollback(self, table: str, snapshot_id: str) -> Snapshot:
         known = [s.id for s in self.history(table)]
         if snapshot_id not in known:
-            raise CatalogError(
-                f"{table} has no snapshot '{snapshot_id}': choose one of {', '.join(known) or '(none)'}"
-            )
+            raise CatalogError(f"{table} has no snapshot '{snapshot_id}': choose one of {', '.join(known) or '(none)'}")
         with self._locked():
             write_atomically(str(self._root / table / "CURRENT"), snapshot_id.encode())
         return self._load(table, snapshot_id)

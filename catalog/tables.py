@@ -22,6 +22,7 @@ class Column:
 class Table:
     """A table's contract.
 
+    key: the columns that identify a row; never null, never twice.
     mode: `append` adds one partition a batch and keeps the others; `replace` swaps the whole table.
     partition: the column that names the folders; it is not stored in the files.
     """
@@ -29,6 +30,7 @@ class Table:
     name: str
     grain: str
     mode: Literal["append", "replace"]
+    key: tuple[str, ...]
     columns: tuple[Column, ...]
     partition: str | None = None
 
@@ -48,6 +50,7 @@ IMAGES = Table(
     "bronze.images",
     "one row per distinct photo",
     "append",
+    ("image_id",),
     (
         _IMAGE_ID,
         _LABEL,
@@ -67,6 +70,7 @@ QUARANTINE = Table(
     "bronze.quarantine",
     "one row per rejected source file and version of it",
     "append",
+    ("source_path",),
     (
         Column("source_path", "string", "where the file was found"),
         Column("label", "string", "variety, from the parent folder, where there is one"),
@@ -84,6 +88,7 @@ IMAGE_FEATURES = Table(
     "silver.image_features",
     "one row per photo per model",
     "append",
+    ("image_id", "model_id"),
     (
         _IMAGE_ID,
         _LABEL,
@@ -99,6 +104,7 @@ PCA = Table(
     "gold.pca",
     "one row: the PCA in use",
     "replace",
+    ("pca_id",),
     (
         _PCA_ID,
         _MODEL_ID,
@@ -114,6 +120,7 @@ FRUIT_VECTORS = Table(
     "gold.fruit_vectors",
     "one row per photo",
     "replace",
+    ("image_id",),
     (
         _IMAGE_ID,
         Column("vector", "array<float>", "features projected on the k kept components, centred"),
@@ -127,6 +134,7 @@ PCA_VARIANCE = Table(
     "gold.pca_variance",
     "one row per principal component",
     "replace",
+    ("component",),
     (
         Column("component", "int", "rank of the component, from 1"),
         Column("eigenvalue", "double", "variance along the component"),
@@ -141,6 +149,7 @@ LABEL_SUMMARY = Table(
     "gold.label_summary",
     "one row per label",
     "replace",
+    ("label",),
     (
         _LABEL,
         Column("photos", "bigint", "photos of the label"),
@@ -154,6 +163,7 @@ LABEL_SIMILARITY = Table(
     "gold.label_similarity",
     "one row per ordered pair of different labels",
     "replace",
+    ("label", "other_label"),
     (
         _LABEL,
         Column("other_label", "string", "the variety it is compared with"),

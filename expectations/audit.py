@@ -1,28 +1,43 @@
 """The gate between write and register: a snapshot that breaks its contract is never published.
 
-    publish: write ─▶ audit(candidate) ─▶ register
-
-It looks at what was written, read back as readers will read it, not at what was meant to be written.
+publish: check_schema(rows) ─▶ write ─▶ audit(what was written) ─▶ register
 """
 
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
 
 from catalog.errors import AuditError
 from catalog.tables import Table
 
 
-def audit(table: Table, candidate: DataFrame) -> None:
-    """Raise AuditError if the candidate's columns are not those of the table's definition."""
-    expected = {c.name: c.type for c in table.columns}
-    found = {field.name: _plain(field.dataType).simpleString() for field in candidate.schema}
-    if found != expected:
-        differ = sorted(set(expected.items()) ^ set(found.items()))
+def check_schema(table: Table, rows: DataFrame) -> None:
+    """Raise AuditError unless rows have the stored columns, and the partition column, with their types."""
+    expected = {c.name: c.type for c in table.columns if table.mode == "replace" or c.name != table.partition}
+    found = {field.name: _plain(field.dataType).simpleString() for field in rows.schema if field.name in expected}
+    differ = [
+        f"{name} is {found.get(name, 'missing')}, not {kind}"
+        for name, kind in expected.items()
+        if found.get(name) != kind
+    ]
+    if differ:
+        raise AuditError(f"{table.name} was not published: {'; '.join(differ)} (the contract is catalog/tables.py)")
+
+
+def audit(table: Table, written: DataFrame) -> None:
+    """Raise AuditError if a key is null or stands twice in what was written."""
+    key = [F.col(c) for c in table.key]
+    some_null = F.greatest(*[c.isNull() for c in key], F.lit(False))
+    row = written.agg(
+        F.count("*").alias("rows"), F.count_if(some_null).alias("nulls"), F.count_distinct(F.struct(*key)).alias("keys")
+    ).first()
+    assert row is not None  # an aggregate without groups has one row
+    if row["nulls"] or row["keys"] < row["rows"]:
         raise AuditError(
-            f"{table.name} was not published: its columns differ from catalog/tables.py in "
-            + ", ".join(f"{name} {kind}" for name, kind in differ)
+            f"{table.name} was not published: key ({', '.join(table.key)}) is null in {row['nulls']:,} rows and "
+            f"repeated in {row['rows'] - row['keys']:,} of {row['rows']:,}; what was current still is"
         )
 
 

@@ -2,5 +2,5 @@
 
     folder or bucket ──source.py──▶ file list ──bronze.py──▶ photo.py checks each ──▶ images | quarantine
 
-sample_photos.py draws the project's own demo photos.
+samples/ draws the project's own demo photos.
 """

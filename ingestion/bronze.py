@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,13 +97,16 @@ class Ingestion:
         self._files = max(slots, math.ceil(todo["bytes"] / _FILE_BYTES))  # of Parquet, to write
         # DISK_ONLY: the photos are kept on the executors' disks between the tables made of them
         self._checked = pending.repartition(tasks).mapInArrow(_check_files, _CHECKED).persist(StorageLevel.DISK_ONLY)
-        if todo["files"]:
-            with progress("reading photos", todo["files"]):
+        self._pending = int(todo["files"])
+        if self._pending:
+            with progress("reading photos", self._pending):
                 self._checked.count()
         files.unpersist()
 
-    def images(self) -> DataFrame:
-        """New photos, one row per content; columns of bronze.images without the batch."""
+    def images(self) -> DataFrame | None:
+        """New photos, one row per content; columns of bronze.images without the batch. None without new files."""
+        if not self._pending:
+            return None
         accepted = self._checked.where("reason IS NULL")
         keys = accepted.select("image_id", "source_path")
         first = keys.groupBy("image_id").agg(F.min("source_path").alias("source_path"))
@@ -118,10 +121,13 @@ class Ingestion:
             .withColumn("ingested_at", self._now)
         )
 
-    def quarantine(self) -> DataFrame:
-        """Files rejected now; columns of bronze.quarantine without the batch."""
+    def quarantine(self) -> DataFrame | None:
+        """Files rejected now; columns of bronze.quarantine without the batch. None without new files."""
+        if not self._pending:
+            return None
         columns = ["source_path", "label", "reason", "detail", "size", "source_modified_at"]
-        return self._checked.where("reason IS NOT NULL").select(columns).coalesce(1).withColumn("quarantined_at", self._now)
+        rejected = self._checked.where("reason IS NOT NULL").select(columns)
+        return rejected.coalesce(1).withColumn("quarantined_at", self._now)
 
     def counts(self, stored: int, quarantined: int) -> Counts:
         """What became of the files, given the rows that were published now."""
@@ -145,7 +151,7 @@ def _tasks(files: int, size: int, slots: int) -> int:
     return max(1, min(files, slots * math.ceil(max(files / _FILES_A_TASK, size / _FILE_BYTES) / slots)))
 
 
-def _check_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _check_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     rows: list[dict[str, object]] = []
     held = 0
     for batch in batches:

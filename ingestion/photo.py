@@ -14,7 +14,7 @@ import warnings
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 MIN_SIDE: Final = 32  # px; below it the network sees nothing but interpolation
@@ -32,8 +32,16 @@ Reason = Literal[
     "label missing",
 ]
 
-_MAGIC: Final = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"}
 _ORIENTATION: Final = 0x0112  # the EXIF tag
+_TURNS: Final = {  # what makes a photo of each orientation upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _WHITE: Final = (255, 255, 255)
 _EIGHT_BIT: Final = {"RGB", "L", "1", "CMYK", "YCbCr"}
 _TRANSPARENT: Final = {"RGBA", "LA", "PA", "P", "RGBa", "La"}
@@ -97,9 +105,14 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _format_by_magic(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] in (b"WEBP", b""):
+    """The format that the first bytes promise, even if there are only some of them."""
+    if data[:1] == b"\xff" and b"\xff\xd8\xff".startswith(data[:3]):
+        return "JPEG"
+    if data[:1] == b"\x89" and b"\x89PNG".startswith(data[:4]):
+        return "PNG"
+    if data[:4] == b"RIFF" and b"WEBP".startswith(data[8:12]):
         return "WebP"
-    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
+    return None
 
 
 def _guess(data: bytes) -> str:
@@ -113,14 +126,22 @@ def _guess(data: bytes) -> str:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    if image.getexif().get(_ORIENTATION, 1) == 1:
-        return image
-    return ImageOps.exif_transpose(image)
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001  # damaged metadata; the pixels are whole
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    if image.mode in _DEEP:  # Pillow's own conversion would clip 16 bits to white
+        deep = np.asarray(image, dtype=np.uint32)
+        grey = np.minimum(deep // 257, 255).astype(np.uint8)
+        if "transparency" in image.info:
+            grey[deep == image.info["transparency"]] = 255
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in _TRANSPARENT or "transparency" in image.info:
         rgba = image.convert("RGBA")
         flat = Image.new("RGB", rgba.size, _WHITE)
@@ -128,7 +149,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return flat
     if image.mode in _EIGHT_BIT:
         return image.convert("RGB")
-    if image.mode in _DEEP:  # Pillow's own conversion would clip 16 bits to white
-        deep = np.asarray(image, dtype=np.uint32)
-        return Image.fromarray(np.minimum(deep // 257, 255).astype(np.uint8)).convert("RGB")
     raise Rejected("unsupported mode", f"Pillow mode {image.mode}")

@@ -8,7 +8,7 @@ The driver only walks until there is work for every task; the files' names never
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -20,7 +20,9 @@ from pyspark.sql import DataFrame, SparkSession
 from catalog.errors import SourceError
 from catalog.storage import exists, filesystem, is_remote
 
-SOURCE_SCHEMA = "source_path string, label string, size bigint, source_modified_at timestamp, reason string, detail string"
+SOURCE_SCHEMA = (
+    "source_path string, label string, size bigint, source_modified_at timestamp, reason string, detail string"
+)
 _IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini", "_SUCCESS"}  # what systems leave, never a person's photo
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _FRONTIER = 256  # folders to hand out; beyond it the tasks walk on by themselves
@@ -82,7 +84,7 @@ def subfolders_of(path: str) -> list[str]:
         return []  # the listing of this very folder reports it
 
 
-def _list_folders(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _list_folders(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     rows: list[SourceFile] = []
     for batch in batches:
         for path, deep in zip(batch["path"].to_pylist(), batch["deep"].to_pylist(), strict=True):
@@ -177,5 +179,5 @@ def _to_arrow(rows: list[SourceFile]) -> pa.RecordBatch:
             ("detail", pa.string()),
         ]
     )
-    columns = zip(*rows, strict=True)
-    return pa.RecordBatch.from_arrays([pa.array(c, t) for c, t in zip(columns, schema.types, strict=True)], schema=schema)
+    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    return pa.RecordBatch.from_arrays([pa.array(values, kind) for values, kind in columns], schema=schema)

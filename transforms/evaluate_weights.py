@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from transforms.weights import SIDE, load_keras
+from transforms.keras_export import load_keras
+from transforms.weights import SIDE
 
 if TYPE_CHECKING:
     import keras

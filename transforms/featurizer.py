@@ -9,7 +9,7 @@ The network is loaded once per Python worker and runs on one thread, since every
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -34,7 +34,7 @@ _SCHEMA = "image_id string, label string, features array<float>, feature_norm fl
 def featurize(photos: DataFrame, featurizer: Featurizer) -> DataFrame:
     """image_id, label, features, feature_norm of photos with image_id, label, content; any partitioning."""
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         network = load_network(featurizer.engine, featurizer.uri)
         pixels = np.empty((_PHOTOS_A_CALL, SIDE, SIDE, 3), np.uint8)
         for batch in batches:

@@ -1,6 +1,6 @@
 """Gold: one PCA, and every photo's vector in it.
 
-    silver (one model's features) ──fit, or the stored one──▶ gold.pca + <lake>/model/pca/<pca_id>/ ──▶ fruit_vectors
+silver (one model's features) ──fit, or the stored one──▶ gold.pca + <lake>/model/pca/<pca_id>/ ──▶ fruit_vectors
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _merge(a: Part, b: Part) -> Part:
     return Part(n, a.mean + between * (b.n / n), scatter)
 
 
-def _reduce_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _reduce_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Plain sums around the partition's first row, turned into a part at the end."""
     origin = total = gram = np.zeros(0)
     n, held, waiting = 0, list[npt.NDArray[np.float32]](), 0
@@ -108,7 +108,7 @@ def _reduce_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield _to_batch(Part(n, origin + total / n, scatter[np.triu_indices(len(origin))]))
 
 
-def _merge_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _merge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     merged = merge(
         Part(batch["n"][i].as_py(), *(np.frombuffer(batch[c][i].as_buffer()) for c in ("mean", "scatter")))
         for batch in batches

@@ -10,12 +10,11 @@ is positive, so that two fits on the same photos give the same vectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark import keyword_only
 from pyspark.ml import Estimator, Model
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
@@ -29,7 +28,7 @@ from pyspark.ml.util import (
     MLWritable,
     MLWriter,
 )
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from catalog.errors import RunError
@@ -43,15 +42,12 @@ class _Columns(HasInputCol, HasOutputCol):
 class VariancePCA(Estimator["VariancePCAModel"], _Columns, DefaultParamsReadable["VariancePCA"], DefaultParamsWritable):
     """Fits the fewest principal components that explain `variance` (0 < variance ≤ 1) of the total."""
 
-    variance: Param[float] = Param(
-        Params._dummy(), "variance", "share of the variance to keep", TypeConverters.toFloat
-    )
+    variance: Param[float] = Param(Params._dummy(), "variance", "share of the variance to keep", TypeConverters.toFloat)
 
-    @keyword_only
     def __init__(self, *, inputCol: str = "features", outputCol: str = "vector", variance: float = 0.90) -> None:
         super().__init__()
         self._setDefault(inputCol="features", outputCol="vector", variance=0.90)
-        self._set(**self._input_kwargs)
+        self._set(inputCol=inputCol, outputCol=outputCol, variance=variance)
 
     def _fit(self, dataset: DataFrame) -> VariancePCAModel:
         found = moments(dataset, self.getInputCol())
@@ -88,7 +84,7 @@ class VariancePCAModel(Model, _Columns, MLReadable["VariancePCAModel"], MLWritab
         source, target = self.getInputCol(), self.getOutputCol()
         mean, components = self.mean, self.components
 
-        def project(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 if batch.num_rows:
                     centred = to_matrix(batch[source]) - mean  # float64: float32 would lose 1e-6

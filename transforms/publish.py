@@ -19,7 +19,7 @@ from catalog.attach import attach_snapshot
 from catalog.snapshot import Snapshot
 from catalog.storage import delete_folder, files, for_spark, subfolders
 from catalog.tables import TABLES, Table
-from expectations.audit import audit
+from expectations.audit import audit, check_schema
 from transforms.run import Published, Run
 
 CANDIDATE = "candidate.snapshot"  # the session's name for what was written and is not yet published
@@ -39,6 +39,7 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
         rows = run.spark.createDataFrame([], ", ".join(f"{c.name} {c.type}" for c in table.columns))
     if rows is None:
         return _outcome(run, Published(name, current, False, time.monotonic() - started))
+    check_schema(table, rows)
     folder = f"{name.replace('.', '/')}/{'batch' if table.mode == 'append' else 'snapshot'}={run.id}"
     try:
         _write(run, table, rows, f"{run.catalog.lake}/{folder}")

@@ -1,6 +1,6 @@
 """Run dbt models in our own Spark session. dbt-spark runs Python models only on Databricks (its issue 415).
 
-    compiled model (Python, or SQL wrapped by the `published` materialization) ──exec──▶ rows ──▶ publish
+compiled model (Python, or SQL wrapped by the `published` materialization) ──exec──▶ rows ──▶ publish
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-from dbt.adapters.base import PythonJobHelper
+from dbt.adapters.base.impl import PythonJobHelper
 from dbt.adapters.contracts.connection import AdapterResponse
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
@@ -76,5 +76,5 @@ def register() -> None:
     SparkAdapter.default_python_submission_method = property(lambda self: "session")  # type: ignore[assignment]
     SparkAdapter.python_submission_helpers = property(lambda self: {"session": SessionJob})  # type: ignore[assignment]
     SparkAdapter.generate_python_submission_response = (  # type: ignore[method-assign]
-        lambda self, result: AdapterResponse(_message=result)
+        lambda self, submission_result: AdapterResponse(_message=submission_result)
     )

@@ -1,7 +1,7 @@
 """The MobileNetV2 that featurizes: find its weights, name it, put it into the lake.
 
-    imagenet | bundled | FILE ──▶ weights file ──▶ model_id (from the numbers, not from the file's bytes)
-                                      └─keras_export.py, once─▶ ONNX in the cache ──▶ <lake>/model/<model_id>/
+imagenet | bundled | FILE ──▶ weights file ──▶ model_id (from the numbers, not from the file's bytes)
+                                  └─keras_export.py, once─▶ ONNX in the cache ──▶ <lake>/model/<model_id>/
 """
 
 from __future__ import annotations

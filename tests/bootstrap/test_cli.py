@@ -1,0 +1,117 @@
+"""The command line, as a user meets it: help, one-line errors, exit codes, an untouched lake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lakes import Lake
+
+
+def fruitlake(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own. Wide, so that no message is wrapped."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FRUITLAKE_")}
+    environment |= {"COLUMNS": "200", "XDG_CACHE_HOME": str(cwd / "cache")} | variables
+    command = [sys.executable, "-c", "from bootstrap.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shows"),
+    [
+        ((), ["demo", "run", "status", "dbt"]),
+        (("run", "--help"), ["--images", "--lake", "--weights", "--variance", "--refit", "--engine", "imagenet"]),
+        (("dbt", "--help"), ["docs generate"]),
+    ],
+)
+def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Path) -> None:
+    done = fruitlake(*arguments, cwd=tmp_path)
+    for word in shows:
+        assert word in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "--images", "nowhere", "--lake", "l"), ["there is no", "nowhere", "--images"]),
+        (("run", "--images", "empty", "--lake", "l"), ["holds no photos", "empty", "--images"]),
+        (("run", "--images", "file.txt", "--lake", "l"), ["is a file"]),
+        (("run", "--lake", "l"), ["bronze needs photos", "--images"]),
+        (("run", "--images", "some", "--lake", "file.txt/l"), ["cannot be written", "--lake"]),
+        (("run", "--images", "some", "--lake", "gs://bucket/l"), ["gs://", "s3://"]),
+        (
+            ("run", "--images", "some", "--lake", "l", "--variance", "1.5"),
+            ["--variance", "1.5", "less than or equal to 1"],
+        ),
+        (("run", "--images", "some", "--lake", "l", "--engine", "torch"), ["--engine", "torch", "onnx", "tensorflow"]),
+        (("run", "platinum"), ["platinum", "bronze", "silver", "gold", "all"]),
+        (("status", "--lake", "l"), ["there is no lake", "fruitlake run"]),
+        (("dbt",), ["fruitlake dbt -- ls"]),
+    ],
+)
+def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("no folder")
+    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
+    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+    done = fruitlake(*arguments, cwd=tmp_path)
+    assert done.returncode not in (0, None)
+    for word in says:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "l").exists()
+
+
+def test_a_variable_is_as_good_as_an_option_and_is_named_when_wrong(tmp_path: Path) -> None:
+    done = fruitlake("status", cwd=tmp_path, FRUITLAKE_VARIANCE="lots")
+    assert done.returncode == 1
+    assert "FRUITLAKE_VARIANCE" in done.stderr
+    done = fruitlake("status", cwd=tmp_path, FRUITLAKE_LAKE=str(tmp_path / "elsewhere"))
+    assert "elsewhere" in done.stderr
+
+
+def test_wrong_weights_leave_the_lake_untouched(tmp_path: Path) -> None:
+    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
+    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+    (tmp_path / "wrong.h5").write_bytes(b"no weights")
+    done = fruitlake("run", "--images", "some", "--lake", "l", "--weights", "wrong.h5", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "wrong.h5" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "l").exists()
+
+
+def test_no_java_is_one_line_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
+    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+    arguments = ("run", "bronze", "--images", "some", "--lake", "l")
+    done = fruitlake(*arguments, cwd=tmp_path, JAVA_HOME=str(tmp_path), PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "JDK 17 or 21" in done.stderr
+    assert "install" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_and_status_show_what_was_published(built: Lake, tmp_path: Path) -> None:
+    arguments = ("--images", str(built.photos), "--lake", str(built.path), "--weights", "bundled")
+    done = fruitlake("run", *arguments, cwd=tmp_path, FRUITLAKE_CACHE=str(built.cache))
+    assert done.returncode == 0, done.stderr
+    assert "gold.fruit_vectors" in done.stdout
+    assert "nothing new" in done.stdout
+    assert done.stderr == ""
+    shown = fruitlake("status", "--lake", str(built.path), cwd=tmp_path)
+    assert "silver.image_features" in shown.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["cache"]), "nothing may be written where one stands"
+
+
+def test_dbt_commands_run_over_the_lake(built: Lake, tmp_path: Path) -> None:
+    done = fruitlake("dbt", "--lake", str(built.path), "--", "ls", "--resource-type", "model", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "fruitlake.gold.fruit_vectors" in done.stdout
+    failed = fruitlake("dbt", "--lake", str(built.path), "--", "build", "--select", "images", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert "--images" in failed.stderr

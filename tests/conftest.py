@@ -1,0 +1,47 @@
+"""One Spark session for all tests, and one built lake for those that only look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from bootstrap import session, settings
+from ingestion.samples import draw_photo, write_sample_photos
+from tests.lakes import AWKWARD_LABELS, Lake
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """A developer's own FRUITLAKE_* variables do not reach the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [n for n in os.environ if n.startswith("FRUITLAKE_")]:
+            environment.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache folder of the whole test run: the bundled weights are exported once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def spark(cache: Path) -> SparkSession:
+    return session.start(settings.load(cache=cache))
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSession) -> Lake:
+    """A lake with every layer: sample photos of three varieties, and one photo of each awkward label."""
+    folder = tmp_path_factory.mktemp("built")
+    lake = Lake(folder / "photos", folder / "lake", cache)
+    write_sample_photos(lake.photos, per_label=8, size=96, labels=("Apple Braeburn", "Banana", "Kiwi Half"), workers=1)
+    for index, label in enumerate(AWKWARD_LABELS):
+        (lake.photos / label).mkdir()
+        draw_photo("Plum", index, 96).save(lake.photos / label / "plum.png")
+    lake.run()
+    return lake

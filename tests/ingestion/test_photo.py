@@ -1,0 +1,228 @@
+"""What is a usable photo, what becomes of odd ones, and why the others are rejected."""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ingestion.photo import Reason, Rejected, check, decode
+from tests.photos import encode, orientation, photo, picture, png_chunk, raw_png
+
+SIZE = (48, 40)
+BLACK, GREY, WHITE, RED = (0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0)
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+def reason(data: bytes) -> str | None:
+    """Why the photo is rejected, None if it is not."""
+    try:
+        check(data)
+    except Rejected as rejection:
+        return rejection.reason
+    return None
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_photo_is_accepted(format: str) -> None:
+    assert check(photo(format=format)) == SIZE
+
+
+def test_pixels_are_those_of_the_photo() -> None:
+    assert np.array_equal(np.asarray(decode(encode(picture(), "PNG"))), np.asarray(picture()))
+
+
+def _filled(mode: str, colour: object, format: str = "PNG", **options: object) -> bytes:
+    return encode(Image.new(mode, SIZE, colour), format, **options)  # type: ignore[arg-type]  # any mode, any colour
+
+
+def _palette(**options: object) -> bytes:
+    image = Image.new("P", SIZE, 0)
+    image.putpalette([*RED, *BLACK])
+    return encode(image, "PNG", **options)
+
+
+def _deep(value: int) -> bytes:
+    return struct.pack(">H", value * 257)  # 8 bits as 16: 0 stays 0, 255 becomes 65535
+
+
+TURNED = png_chunk(b"eXIf", orientation(3).tobytes()[6:])  # a PNG has it without the Exif\0\0
+ODD_PHOTOS = {
+    "grey JPEG": (_filled("L", 128, "JPEG"), GREY),
+    "CMYK JPEG": (_filled("CMYK", (0, 255, 255, 0), "JPEG"), RED),
+    "1-bit": (_filled("1", 1), WHITE),
+    "palette": (_palette(), RED),
+    "palette, opaque": (_palette(transparency=1), RED),
+    "palette, transparent": (_palette(transparency=0), WHITE),
+    "16-bit grey": (raw_png(SIZE, 16, 0, _deep(128) * SIZE[0]), GREY),
+    "16-bit grey, opaque": (raw_png(SIZE, 16, 0, _deep(128) * SIZE[0], png_chunk(b"tRNS", _deep(1))), GREY),
+    "16-bit grey, transparent": (raw_png(SIZE, 16, 0, _deep(128) * SIZE[0], png_chunk(b"tRNS", _deep(128))), WHITE),
+    "16-bit grey, turned": (raw_png(SIZE, 16, 0, _deep(128) * SIZE[0], TURNED), GREY),
+    "16-bit RGB": (raw_png(SIZE, 16, 2, (_deep(255) + _deep(0) + _deep(0)) * SIZE[0]), RED),
+    "16-bit grey and alpha": (raw_png(SIZE, 16, 4, (_deep(0) + _deep(127)) * SIZE[0]), GREY),
+    "grey and alpha, opaque": (_filled("LA", (128, 255)), GREY),
+    "grey and alpha, half": (_filled("LA", (0, 127)), GREY),
+    "RGBA, opaque": (_filled("RGBA", (*RED, 255)), RED),
+    "RGBA, half": (_filled("RGBA", (*RED, 127)), (255, 128, 128)),
+    "RGBA, transparent": (_filled("RGBA", (*RED, 0)), WHITE),
+    "WebP, half": (_filled("RGBA", (*BLACK, 127), "WEBP", lossless=True), GREY),
+    "RGB, transparent colour": (_filled("RGB", RED, transparency=RED), WHITE),
+    "grey, transparent colour": (_filled("L", 128, transparency=128), WHITE),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PHOTOS)
+def test_an_odd_photo_becomes_rgb_on_white(name: str) -> None:
+    data, colour = ODD_PHOTOS[name]
+    image = decode(data)
+    assert (image.mode, image.size) == ("RGB", SIZE)
+    assert np.abs(np.asarray(image, dtype=int) - colour).max() <= 2  # JPEG may round
+
+
+def test_16_bit_greys_are_scaled_not_clipped() -> None:
+    greys = np.arange(48, dtype=np.uint16) * 5
+    data = raw_png(SIZE, 16, 0, (greys * 257).astype(">u2").tobytes())
+    assert np.array_equal(np.asarray(decode(data))[7, :, 0], greys)
+
+
+# orientation: where the first pixel stored is to be seen, and where the last one of its row (EXIF 2.3, 4.6.4)
+CORNERS = {
+    1: ("top left", "top right"),
+    2: ("top right", "top left"),
+    3: ("bottom right", "bottom left"),
+    4: ("bottom left", "bottom right"),
+    5: ("top left", "bottom left"),
+    6: ("top right", "bottom right"),
+    7: ("bottom right", "top right"),
+    8: ("bottom left", "top left"),
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("value", CORNERS)
+def test_a_turned_photo_is_set_upright(value: int, format: str) -> None:
+    stored = Image.new("RGB", SIZE, BLACK)
+    stored.paste((255, 0, 0), (0, 0, 16, 16))
+    stored.paste((0, 255, 0), (SIZE[0] - 16, 0, SIZE[0], 16))
+    data = encode(stored, format, exif=orientation(value))
+    image = decode(data)
+    assert check(data) == image.size == (SIZE if value <= 4 else SIZE[::-1])
+    pixels = np.asarray(image)
+    corners = {
+        "top left": pixels[4, 4],
+        "top right": pixels[4, -4],
+        "bottom left": pixels[-4, 4],
+        "bottom right": pixels[-4, -4],
+    }
+    reddest = max(corners, key=lambda c: int(corners[c][0]) - int(corners[c][1]))
+    greenest = max(corners, key=lambda c: int(corners[c][1]) - int(corners[c][0]))
+    assert (reddest, greenest) == CORNERS[value]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("exif", [b"Exif\0\0no such thing", b"Exif\0\0MM\0*\0\0", orientation(9).tobytes()])
+def test_damaged_metadata_does_not_reject_whole_pixels(exif: bytes, format: str) -> None:
+    assert check(encode(picture(), format, exif=exif)) == SIZE
+
+
+SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="48" height="40"/>'
+NOT_ACCEPTED = {
+    "nothing": (b"", "empty", "0 bytes"),
+    "text": (b"dear diary, today I ate a pear\n" * 9, "not an image", "text"),
+    "GIF": (encode(picture(), "GIF"), "not an image", "a GIF"),
+    "BMP": (encode(picture(), "BMP"), "not an image", "a BMP"),
+    "TIFF": (encode(picture(), "TIFF"), "not an image", "a TIFF"),
+    "SVG": (SVG, "not an image", "an SVG"),
+    "random bytes": (random.Random(5).randbytes(999), "not an image", "unknown bytes"),
+    "WAV": (b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 60, "not an image", "accepted: JPEG, PNG, WebP"),
+    "a damaged header": (photo(format="PNG").replace(b"IHDR", b"IHDX"), "truncated", "header"),
+    "31 px wide": (photo(size=(31, 48)), "too small", "31x48 px"),
+    "31 px high": (photo(size=(48, 31)), "too small", "48x31 px"),
+    "400 megapixels": (raw_png((20_000, 20_000), 1, 0, b""), "too large", "20000x20000 px"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ACCEPTED)
+def test_what_is_not_a_usable_photo_is_rejected_with_its_reason(name: str) -> None:
+    data, why, detail = NOT_ACCEPTED[name]
+    with pytest.raises(Rejected) as rejection:
+        check(data)
+    assert rejection.value.reason == why
+    assert detail in rejection.value.detail
+
+
+def test_32_px_are_enough() -> None:
+    assert check(photo(size=(32, 32))) == (32, 32)
+
+
+WHOLE = {
+    "JPEG": photo(size=(200, 150)),
+    "progressive JPEG": encode(picture(size=(200, 150)), progressive=True),
+    "PNG": photo(format="PNG", size=(200, 150)),
+    "WebP": photo(format="WEBP", size=(200, 150)),
+    "turned WebP": encode(picture(), "WEBP", exif=orientation(6)),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_photo_cut_at_any_tenth_is_truncated(name: str) -> None:
+    data = WHOLE[name]
+    assert [reason(data[: len(data) * tenth // 10]) for tenth in range(11)] == ["empty", *["truncated"] * 9, None]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_photo_cut_near_an_end_is_truncated_or_whole(name: str) -> None:
+    """A PNG without its last, empty chunk has every pixel; the header alone is already no other thing."""
+    data = WHOLE[name]
+    whole = np.asarray(decode(data))
+    for length in [*range(4, 80), *range(len(data) - 40, len(data))]:
+        try:
+            assert np.array_equal(np.asarray(decode(data[:length])), whole)
+        except Rejected as rejection:
+            assert rejection.reason == "truncated", f"cut to {length} bytes: {rejection}"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_bytes_after_the_photo_do_no_harm(name: str) -> None:
+    data = WHOLE[name]
+    assert check(data + b"\0" * 100) == check(data + b"trailing text") == check(data)
+
+
+SMALL = [
+    photo(),
+    encode(picture(), progressive=True, exif=orientation(6)),
+    photo(format="PNG"),
+    encode(picture().convert("P"), "PNG", transparency=3, exif=orientation(5)),
+    raw_png(SIZE, 16, 0, _deep(7) * SIZE[0]),
+    photo(format="WEBP"),
+    encode(picture().convert("RGBA"), "WEBP", lossless=True, exif=orientation(8)),
+]
+
+
+@st.composite
+def damaged_photos(draw: st.DrawFn) -> bytes:
+    """A valid photo with some bytes changed, half of the time near its start, and maybe a piece lost."""
+    data = bytearray(draw(st.sampled_from(SMALL)))
+    places = st.integers(0, len(data) - 1) | st.integers(0, 120)
+    for place, byte in draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
+        data[place % len(data)] = byte
+    lost = draw(st.integers(0, len(data)))
+    del data[lost : lost + draw(st.sampled_from([0, 0, 1, 2, 4, 100]))]
+    return bytes(data)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(damaged_photos())
+def test_damage_is_decoded_or_rejected_and_nothing_else(data: bytes) -> None:
+    try:
+        image = decode(data)
+    except Rejected as rejection:
+        assert rejection.reason in get_args(Reason)
+    else:
+        assert image.mode == "RGB"
