@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs lock clean
+.PHONY: help demo test bench lint format lock clean
 
 help: ## show these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -13,6 +13,9 @@ demo: .venv ## run the whole pipeline on sample photos and show the result
 
 test: .venv ## run the tests (real Spark, real dbt)
 	$(BIN)/python -m pytest
+
+bench: .venv ## measure speed against the machine's limit and against others (some minutes)
+	$(BIN)/fruitlake bench
 
 lint: .venv ## check style, types and the direction of imports
 	$(BIN)/ruff check .

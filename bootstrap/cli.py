@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import click
@@ -14,6 +16,7 @@ from rich.console import Console
 from bootstrap import settings as settings_module
 from bootstrap.settings import Settings
 from catalog.errors import CatalogError, FruitlakeError
+from catalog.protocol import Catalog
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +49,9 @@ WeightsOption = Annotated[str | None, typer.Option("--weights", metavar="NAME|FI
 VarianceOption = Annotated[float | None, typer.Option("--variance", metavar="SHARE", help=_help("variance"))]
 RefitOption = Annotated[bool | None, typer.Option("--refit", help=_help("refit"))]
 EngineOption = Annotated[str | None, typer.Option("--engine", metavar="onnx|tensorflow", help=_help("engine"))]
+QuarantineOption = Annotated[
+    float | None, typer.Option("--max-quarantine-share", metavar="SHARE", help=_help("max_quarantine_share"))
+]
 
 
 @app.command()
@@ -68,6 +74,7 @@ def run(
     variance: VarianceOption = None,
     refit: RefitOption = None,
     engine: EngineOption = None,
+    max_quarantine_share: QuarantineOption = None,
 ) -> None:
     """Bring a layer, or all of them, up to date with the photos.
 
@@ -77,25 +84,39 @@ def run(
     Example: fruitlake run --images photos/ --lake lake/ --weights imagenet
     """
     from bootstrap.pipeline import build
+    from bootstrap.reporting import report_run
     from bootstrap.summary import print_run
 
     settings = settings_module.load(
-        images=images, lake=lake, weights=weights, variance=variance, refit=refit, engine=engine
+        images=images,
+        lake=lake,
+        weights=weights,
+        variance=variance,
+        refit=refit,
+        engine=engine,
+        max_quarantine_share=max_quarantine_share,
     )
-    print_run(build(settings, layer.value, console), console)
+    done = build(settings, layer.value, console)
+    print_run(done, console)
+    report_run(done, console)
 
 
 @app.command()
 def status(lake: LakeOption = None) -> None:
     """Show every published table: snapshot, rows, size. Starts no Spark."""
-    from bootstrap.pipeline import open_catalog
     from bootstrap.summary import print_status
 
-    settings = settings_module.load(lake=lake)
-    catalog = open_catalog(settings)
-    if not catalog.tables():
-        raise CatalogError(f"there is no lake at '{settings.lake}': make one with `fruitlake run --lake …`")
+    catalog = _catalog_of(settings_module.load(lake=lake))
     print_status(catalog, console)
+
+
+@app.command()
+def report(lake: LakeOption = None) -> None:
+    """Write the report of the last run again: a page to open in a browser. Every run writes it by itself."""
+    from bootstrap.reporting import report_lake
+
+    settings = settings_module.load(lake=lake)
+    report_lake(settings, _catalog_of(settings), console)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -107,6 +128,7 @@ def dbt(
     variance: VarianceOption = None,
     refit: RefitOption = None,
     engine: EngineOption = None,
+    max_quarantine_share: QuarantineOption = None,
 ) -> None:
     """Run any dbt command over the lake: put it behind `--`.
 
@@ -116,13 +138,50 @@ def dbt(
     from transforms.dbt import invoke, target_folder
 
     settings = settings_module.load(
-        images=images, lake=lake, weights=weights, variance=variance, refit=refit, engine=engine
+        images=images,
+        lake=lake,
+        weights=weights,
+        variance=variance,
+        refit=refit,
+        engine=engine,
+        max_quarantine_share=max_quarantine_share,
     )
     if not context.args:
         raise click.UsageError("give a dbt command behind `--`, for example: fruitlake dbt -- ls")
     with open_run(settings, console) as opened:
         invoke(opened, context.args)
         console.print(f"dbt's artifacts: {target_folder(opened)}", soft_wrap=True)
+
+
+@app.command()
+def bench(
+    photos: Annotated[int, typer.Option("--photos", metavar="N", min=100, help="how many photos N is")] = 3000,
+    images: ImagesOption = None,
+    weights: WeightsOption = None,
+    full: Annotated[bool, typer.Option("--full", help="measure growth at 16N, too")] = False,
+    json: Annotated[Path, typer.Option("--json", metavar="FILE", help="where the figures go")] = Path("bench.json"),
+) -> None:
+    """Measure how close the pipeline comes to the machine's limit, and to what others do. Takes minutes.
+
+    Uses the sample photos, repeated, and the bundled weights unless told otherwise.
+    """
+    from bootstrap.bench.run import Bench
+
+    settings = settings_module.load(images=images, weights=weights or "bundled")
+    with TemporaryDirectory(prefix="fruitlake-bench-") as work:
+        report = Bench(settings, photos, full, Path(work), console).run()
+    report.show(console)
+    report.write(json)
+
+
+def _catalog_of(settings: Settings) -> Catalog:
+    """The catalog of a lake that is there. Raises CatalogError if nothing was ever published in it."""
+    from bootstrap.pipeline import open_catalog
+
+    catalog = open_catalog(settings)
+    if not catalog.tables():
+        raise CatalogError(f"there is no lake at '{settings.lake}': make one with `fruitlake run --lake …`")
+    return catalog
 
 
 def main() -> None:

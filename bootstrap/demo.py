@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bootstrap.pipeline import build
+from bootstrap.reporting import report_run
 from bootstrap.settings import Settings
 from bootstrap.summary import print_run
 from ingestion.samples import SAMPLE_LABELS, write_sample_photos
@@ -24,6 +25,7 @@ def run_demo(settings: Settings, console: Console) -> None:
     run = build(settings.model_copy(update={"images": str(photos), "weights": "bundled"}), "all", console)
     print_run(run, console)
     _print_lookalikes(run, console)
+    report_run(run, console)
     console.print(f"the demo took {time.monotonic() - started:.0f} s; look around with:")
     console.print(f"  fruitlake status --lake {run.catalog.lake}", soft_wrap=True)
     console.print(f"  fruitlake dbt --lake {run.catalog.lake} -- docs generate", soft_wrap=True)

@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bootstrap.progress import SparkProgress
+from bootstrap.reporting import report_run
 from bootstrap.session import start
 from bootstrap.settings import Settings
 from catalog.attach import attach
-from catalog.errors import CatalogError, SettingsError
+from catalog.errors import CatalogError, FruitlakeError, SettingsError
 from catalog.local import LocalCatalog
 from catalog.protocol import Catalog
 from catalog.storage import is_remote
@@ -47,6 +48,7 @@ def open_run(settings: Settings, console: Console, featurizer: Featurizer | None
         variance=settings.variance,
         refit=settings.refit,
         engine=settings.engine,
+        max_quarantine_share=settings.max_quarantine_share,
         cache=settings.cache,
         progress=SparkProgress(spark, console),
     )
@@ -70,7 +72,11 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
         with console.status("preparing MobileNetV2"):
             featurizer = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
     with open_run(settings, console, featurizer) as run:
-        invoke(run, ["build", *([] if layer == "all" else ["--select", f"tag:{layer}"])], quiet=True)
+        try:
+            invoke(run, ["build", *([] if layer == "all" else ["--select", f"tag:{layer}"])], quiet=True)
+        except FruitlakeError as error:
+            report_run(run, console, error)  # why a run stopped is what people look for in its report
+            raise
     return run
 
 

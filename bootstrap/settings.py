@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from catalog.errors import SettingsError
 from catalog.storage import normalize
+from expectations.facts import MAX_QUARANTINE_SHARE
 
 Engine = Literal["onnx", "tensorflow"]
 
@@ -31,6 +32,9 @@ class Settings(BaseSettings):
     variance: Annotated[float, Field(gt=0, le=1)] = Field(0.90, description="share of the variance PCA keeps")
     refit: bool = Field(False, description="fit the PCA anew instead of using the stored one")
     engine: Engine = Field("onnx", description="what runs MobileNetV2: onnx, or tensorflow as the reference")
+    max_quarantine_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        MAX_QUARANTINE_SHARE, description="share of the files that may be unusable before a run stops"
+    )
     cache: Path = Field(default_factory=_default_cache, description="folder for weights and models")
     master: str = Field("local[*]", description="Spark master; a session that is already there wins")
 
@@ -53,6 +57,6 @@ def load(**options: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        source = f"--{name}" if name in given else f"FRUITLAKE_{name.upper()}"
+        source = f"--{name.replace('_', '-')}" if name in given else f"FRUITLAKE_{name.upper()}"
         legal = Settings.model_fields[name].description if name in Settings.model_fields else "not a setting"
         raise SettingsError(f"{source} cannot be '{first['input']}' ({first['msg'].lower()}): {legal}") from error

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from catalog.protocol import Catalog
 from catalog.snapshot import Snapshot
+from expectations.outcome import warnings_of
 from transforms.run import Run
 
 
@@ -34,6 +35,7 @@ def print_run(run: Run, console: Console) -> None:
     if not any(o.new for o in run.outcomes.values()):
         console.print("nothing new: every table stands as it was")
     print_pca(run, console)
+    print_warnings(run, console)
     console.print(f"lake: {run.catalog.lake}", soft_wrap=True)
 
 
@@ -47,14 +49,23 @@ def print_pca(run: Run, console: Console) -> None:
         console.print(f"PCA {row.pca_id}: {row.k} of 1,280 components keep {row.kept:.2%} of the variance")
 
 
+def print_warnings(run: Run, console: Console) -> None:
+    """What the audits of this run found odd, but let pass."""
+    for outcome in run.outcomes.values():
+        if outcome.new and outcome.snapshot:
+            for check in warnings_of(outcome.snapshot):
+                console.print(f"[yellow]warning:[/] {outcome.table}: {check}", soft_wrap=True, highlight=False)
+
+
 def print_status(catalog: Catalog, console: Console) -> None:
-    table = Table("table", "snapshot", "rows", "size", "versions", title=catalog.lake, title_justify="left")
-    for column in table.columns[2:]:
+    table = Table("table", "snapshot", "rows", "size", "versions", "audit", title=catalog.lake, title_justify="left")
+    for column in table.columns[2:5]:
         column.justify = "right"
     for name in catalog.tables():
         snapshot = catalog.current(name)
         if snapshot is not None:
-            table.add_row(*_cells(snapshot), str(len(catalog.history(name))))
+            versions = str(len(catalog.history(name)))
+            table.add_row(*_cells(snapshot), versions, snapshot.parameters.get("audit_result", "-"))
     console.print(table)
 
 

@@ -52,7 +52,8 @@ def attach_snapshot(spark: SparkSession, lake: str, snapshot: Snapshot, name: st
 
 def literal(text: str) -> str:
     """A Spark SQL string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + escaped.replace("${", "\\u0024{") + "'"  # Spark puts variables in for ${…}, even inside quotes
 
 
 def _column(column: Column) -> str:

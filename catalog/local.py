@@ -32,7 +32,16 @@ class LocalCatalog:
 
     def current(self, table: str) -> Snapshot | None:
         pointer = self._root / table / "CURRENT"
-        return self._load(table, pointer.read_text().strip()) if pointer.exists() else None
+        if not pointer.exists():
+            return None
+        try:
+            snapshot_id = pointer.read_text().strip()
+        except (OSError, ValueError) as error:
+            raise CatalogError(
+                f"the catalog's pointer {pointer} cannot be read ({error}): "
+                f"write the id of a snapshot of {table} into it"
+            ) from error
+        return self._load(table, snapshot_id)
 
     def publish(self, snapshot: Snapshot) -> None:
         with self._locked():
@@ -43,9 +52,13 @@ class LocalCatalog:
                     f"while this one worked from {snapshot.parent or 'an empty table'}: run again, "
                     "what is already there is kept and not done twice"
                 )
-            folder = self._root / snapshot.table
-            write_atomically(str(folder / f"{snapshot.id}.json"), snapshot.to_json().encode())
-            write_atomically(str(folder / "CURRENT"), snapshot.id.encode())
+            entry = self._root / snapshot.table / f"{snapshot.id}.json"
+            write_atomically(str(entry), snapshot.to_json().encode())
+            try:
+                write_atomically(str(entry.with_name("CURRENT")), snapshot.id.encode())
+            except BaseException:
+                entry.unlink()  # its files are about to be removed: history must not offer it
+                raise
 
     def history(self, table: str) -> list[Snapshot]:
         ids = sorted((p.stem for p in (self._root / table).glob("*.json")), reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from mimetypes import guess_type
 from urllib.parse import unquote, urlsplit
 
 import pyarrow.fs as pafs
@@ -80,7 +81,8 @@ def write_object(uri: str, data: bytes) -> None:
     if not is_remote(uri):
         return write_atomically(uri, data)
     fs, path = filesystem(uri)
-    with fs.open_output_stream(path) as stream:
+    kind = guess_type(path)[0] or "application/octet-stream"  # a browser shows a page only if S3 says it is one
+    with fs.open_output_stream(path, metadata={"Content-Type": kind}) as stream:
         stream.write(data)
 
 

@@ -70,7 +70,7 @@ QUARANTINE = Table(
     "bronze.quarantine",
     "one row per rejected source file and version of it",
     "append",
-    ("source_path",),
+    ("source_path", "batch"),  # a file that changes and stays bad is rejected again
     (
         Column("source_path", "string", "where the file was found"),
         Column("label", "string", "variety, from the parent folder, where there is one"),

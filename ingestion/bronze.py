@@ -134,6 +134,11 @@ class Ingestion:
         rejected = quarantined + self._known_rejects
         return Counts(self._inputs, stored, self._inputs - stored - rejected, rejected)
 
+    @property
+    def new_files(self) -> int:
+        """Files of the source that no earlier run has stored or rejected."""
+        return self._pending
+
     def close(self) -> None:
         self._checked.unpersist()
 

@@ -47,6 +47,8 @@ class Folder(NamedTuple):
 
 def check_source(root: str) -> None:
     """Raise SourceError unless root is a folder with at least one file somewhere below it."""
+    if not _is_utf8(root):
+        raise SourceError(f"the path '{_text(root)}' is not UTF-8, as Spark needs it: rename the folder")
     if not exists(root):
         raise SourceError(f"there is no '{root}': give --images a folder of photos, one subfolder a label")
     if not is_remote(root) and not os.path.isdir(root):
@@ -79,7 +81,7 @@ def subfolders_of(path: str) -> list[str]:
         return sorted("s3://" + f.path for f in found if f.type == pafs.FileType.Directory)
     try:
         with os.scandir(path) as entries:
-            return sorted(e.path for e in entries if e.is_dir() and _is_utf8(e.path) and not _loops(e))
+            return sorted(e.path for e in entries if _is_folder(e) and _is_utf8(e.path) and not _loops(e))
     except OSError:
         return []  # the listing of this very folder reports it
 
@@ -106,11 +108,13 @@ def walk_local(path: str, deep: bool) -> Iterator[SourceFile]:
         yield _unreadable(path, error.strerror or str(error))
         return
     if not entries and path.lower().endswith(_PHOTO_SUFFIXES):
-        yield SourceFile(_text(path), None, 0, None, "not an image", "an empty folder named like a photo")
+        yield SourceFile(
+            _text(path), _label(_text(path)), 0, None, "not an image", "an empty folder named like a photo"
+        )
     for entry in entries:
         if entry.name in _IGNORED or entry.name.startswith("._"):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             if not _is_utf8(entry.path):
                 yield _unreadable(entry.path, "its path is not UTF-8: rename it")
             elif deep and not _loops(entry):
@@ -139,8 +143,14 @@ def _describe(entry: os.DirEntry[str]) -> SourceFile:
         return _unreadable(entry.path, error.strerror or str(error))
     if not entry.is_file():
         return _unreadable(entry.path, "neither a file nor a folder")
-    modified = datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)
-    return SourceFile(entry.path, _label(entry.path), stat.st_size, modified)
+    return SourceFile(entry.path, _label(entry.path), stat.st_size, _modified(stat))
+
+
+def _modified(stat: os.stat_result) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)
+    except (ValueError, OverflowError, OSError):  # a year that no calendar has
+        return None
 
 
 def _label(path: str) -> str | None:
@@ -158,6 +168,13 @@ def _text(path: str) -> str:
 
 def _is_utf8(path: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, or to where we may not look: `_describe` says so
+        return False
 
 
 def _loops(entry: os.DirEntry[str]) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from catalog.errors import RunError
 from transforms.run import Run, activate
@@ -48,8 +49,18 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
         raise RunError(f"dbt {' '.join(arguments)}: {result.exception}") from result.exception
     if not result.success:
         failed = [r for r in getattr(result.result, "results", []) if r.status in ("error", "fail")]
-        said = "; ".join(f"{r.node.name}: {str(r.message).strip().splitlines()[0]}" for r in failed)
-        raise RunError(f"dbt {' '.join(arguments)} failed: {said or 'see its output'}")
+        raise RunError(f"dbt {' '.join(arguments)} failed: {'; '.join(map(_said, failed)) or 'see its output'}")
+
+
+def _said(result: Any) -> str:
+    """One failed node in a line."""
+    message = str(result.message).strip().splitlines()[0]
+    if result.node.resource_type != "test":
+        return f"{result.node.name}: {message}"
+    return (
+        f"data test {result.node.name} found {result.failures or 0:,} wrong rows ({message}); "
+        f"the table is published: see transforms/{result.node.original_file_path}, mend its model and run again"
+    )
 
 
 def target_folder(run: Run) -> Path:

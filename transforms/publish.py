@@ -19,7 +19,8 @@ from catalog.attach import attach_snapshot
 from catalog.snapshot import Snapshot
 from catalog.storage import delete_folder, files, for_spark, subfolders
 from catalog.tables import TABLES, Table
-from expectations.audit import audit, check_schema
+from expectations.audit import AuditResult, audit, check_schema
+from transforms.facts import facts_of
 from transforms.run import Published, Run
 
 CANDIDATE = "candidate.snapshot"  # the session's name for what was written and is not yet published
@@ -40,16 +41,16 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
     if rows is None:
         return _outcome(run, Published(name, current, False, time.monotonic() - started))
     check_schema(table, rows)
+    expected = run.take_expected()
     folder = f"{name.replace('.', '/')}/{'batch' if table.mode == 'append' else 'snapshot'}={run.id}"
     try:
-        _write(run, table, rows, f"{run.catalog.lake}/{folder}")
+        _write(run, table, rows, f"{run.catalog.lake}/{folder}", expected)
         written = run.spark.table(attach_snapshot(run.spark, run.catalog.lake, _added(run, table, folder), CANDIDATE))
-        count = written.count()
-        if table.mode == "append" and current is not None and not count:
+        result = audit(table, written, current, run.table(name), facts_of(run, name, expected), run.suites)
+        if table.mode == "append" and current is not None and not result.rows:
             delete_folder(f"{run.catalog.lake}/{folder}")
             return _outcome(run, Published(name, current, False, time.monotonic() - started))
-        audit(table, written)
-        snapshot = _next(_added(run, table, folder), table, current, count, inputs)
+        snapshot = _next(_added(run, table, folder), table, current, result, inputs)
         run.catalog.publish(snapshot)
     except BaseException:
         delete_folder(f"{run.catalog.lake}/{folder}")
@@ -58,9 +59,9 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
     return _outcome(run, Published(name, snapshot, True, time.monotonic() - started))
 
 
-def _write(run: Run, table: Table, rows: DataFrame, uri: str) -> None:
+def _write(run: Run, table: Table, rows: DataFrame, uri: str, expected: int | None) -> None:
     stored = [c.name for c in table.stored]
-    with run.progress(f"writing {table.name}", run.take_expected()):
+    with run.progress(f"writing {table.name}", expected):
         if table.mode == "append" or table.partition is None:
             rows.select(stored).write.parquet(for_spark(uri))
         else:
@@ -82,16 +83,21 @@ def _added(run: Run, table: Table, folder: str) -> Snapshot:
     )
 
 
-def _next(added: Snapshot, table: Table, current: Snapshot | None, rows: int, inputs: str) -> Snapshot:
+def _next(added: Snapshot, table: Table, current: Snapshot | None, result: AuditResult, inputs: str) -> Snapshot:
     """The table's next snapshot: what was added and, for an appending table, all that is already there."""
     kept = current if current is not None and table.mode == "append" else None
     return replace(
         added,
         location=table.name.replace(".", "/") if table.mode == "append" else added.location,
-        rows=rows + (kept.rows if kept else 0),
+        rows=result.rows + (kept.rows if kept else 0),
         bytes=added.bytes + (kept.bytes if kept else 0),
         partitions={**(kept.partitions if kept else {}), **added.partitions},
-        parameters={"rows_added": str(rows), "inputs": inputs, "producer": f"fruitlake {version('fruitlake')}"},
+        parameters={
+            "rows_added": str(result.rows),
+            "inputs": inputs,
+            "producer": f"fruitlake {version('fruitlake')}",
+            **result.parameters(),
+        },
         parent=current.id if current else None,
     )
 

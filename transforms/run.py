@@ -11,6 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from catalog.errors import FruitlakeError, RunError, SettingsError
 from catalog.protocol import Catalog
 from catalog.snapshot import Snapshot, new_id
+from expectations.facts import MAX_QUARANTINE_SHARE
+from expectations.suites import Suites
 from ingestion.bronze import Counts, Ingestion, Progress
 from transforms.weights import Featurizer, prepare
 
@@ -36,6 +38,7 @@ class Run:
     engine: str
     cache: Path
     progress: Progress
+    max_quarantine_share: float = MAX_QUARANTINE_SHARE
     id: str = field(default_factory=new_id)
     outcomes: dict[str, Published] = field(default_factory=dict)
     failure: FruitlakeError | None = None
@@ -57,6 +60,10 @@ class Run:
     def featurizer(self) -> Featurizer:
         return prepare(self.weights, self.engine, self.cache, self.catalog.lake)
 
+    @cached_property
+    def suites(self) -> Suites:
+        return Suites(self.spark, self.catalog.lake)
+
     def expect(self, rows: int) -> None:
         """How many rows the model that is being built will give, for its progress."""
         self._expected = rows
@@ -66,9 +73,11 @@ class Run:
         return expected
 
     def close(self) -> None:
-        """Free the photos kept between the tables made of them."""
+        """Free the photos kept between the tables made of them, and write what the audits have to show."""
         if "ingestion" in self.__dict__:
             self.ingestion.close()
+        if "suites" in self.__dict__:
+            self.suites.write_docs()
 
     def ingested(self) -> Counts | None:
         """What became of the source's files, None if no photos were read."""

@@ -23,7 +23,7 @@ def fruitlake(*arguments: str, cwd: Path, **variables: str) -> subprocess.Comple
 @pytest.mark.parametrize(
     ("arguments", "shows"),
     [
-        ((), ["demo", "run", "status", "dbt"]),
+        ((), ["demo", "run", "status", "report", "dbt"]),
         (("run", "--help"), ["--images", "--lake", "--weights", "--variance", "--refit", "--engine", "imagenet"]),
         (("dbt", "--help"), ["docs generate"]),
     ],
@@ -50,6 +50,7 @@ def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Pa
         (("run", "--images", "some", "--lake", "l", "--engine", "torch"), ["--engine", "torch", "onnx", "tensorflow"]),
         (("run", "platinum"), ["platinum", "bronze", "silver", "gold", "all"]),
         (("status", "--lake", "l"), ["there is no lake", "fruitlake run"]),
+        (("report", "--lake", "l"), ["there is no lake", "fruitlake run"]),
         (("dbt",), ["fruitlake dbt -- ls"]),
     ],
 )
@@ -98,14 +99,17 @@ def test_no_java_is_one_line_with_the_command_that_installs_it(tmp_path: Path) -
 
 def test_a_run_and_status_show_what_was_published(built: Lake, tmp_path: Path) -> None:
     arguments = ("--images", str(built.photos), "--lake", str(built.path), "--weights", "bundled")
-    done = fruitlake("run", *arguments, cwd=tmp_path, FRUITLAKE_CACHE=str(built.cache))
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    done = fruitlake("run", *arguments, cwd=here, FRUITLAKE_CACHE=str(built.cache), HOME=str(home))
     assert done.returncode == 0, done.stderr
     assert "gold.fruit_vectors" in done.stdout
     assert "nothing new" in done.stdout
     assert done.stderr == ""
-    shown = fruitlake("status", "--lake", str(built.path), cwd=tmp_path)
+    assert list(home.rglob("*")) == list(here.rglob("*")) == [], "only the lake, the cache and /tmp are written"
+    shown = fruitlake("status", "--lake", str(built.path), cwd=here)
     assert "silver.image_features" in shown.stdout
-    assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["cache"]), "nothing may be written where one stands"
 
 
 def test_dbt_commands_run_over_the_lake(built: Lake, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from pyspark.sql import DataFrame
 
 from catalog.errors import AuditError, ConcurrentPublishError
 from catalog.snapshot import Snapshot
+from expectations.audit import AuditResult
 from tests.lakes import Lake
 from transforms.publish import publish
 from transforms.run import Run
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LOOKALIKES = "label string, other_label string, cosine double, rank int"
 REJECTS = (
     "source_path string, label string, reason string, detail string, size bigint, "
@@ -31,7 +34,7 @@ def lookalikes(run: Run, *rows: tuple[str, str, float, int]) -> DataFrame:
 
 
 def rejects(run: Run, *paths: str) -> DataFrame:
-    rows = [(path, "Kiwi", "empty", "0 bytes", 0, None, None) for path in paths]
+    rows = [(path, "Kiwi", "empty", "0 bytes", 0, None, NOON) for path in paths]
     return run.spark.createDataFrame(rows, REJECTS)
 
 
@@ -77,14 +80,14 @@ def test_a_refused_audit_leaves_the_published_snapshot_and_no_files(lake: Lake) 
     before = folders(lake, "gold.label_similarity")
     with lake.open() as run:
         twice = lookalikes(run, ("a", "b", 0.9, 1), ("a", "b", 0.8, 2))
-        with pytest.raises(AuditError, match=r"key \(label, other_label\) .* repeated in 1 of 2"):
+        with pytest.raises(AuditError, match=r"column \(label, other_label\) breaks key_unique .*in 1 of 2"):
             publish(run, "gold.label_similarity", twice)
         assert [r.cosine for r in run.spark.table("gold.label_similarity").collect()] == [0.5]
     assert folders(lake, "gold.label_similarity") == before
 
 
 def test_a_null_key_is_refused(lake: Lake) -> None:
-    with lake.open() as run, pytest.raises(AuditError, match="null in 1 rows"):
+    with lake.open() as run, pytest.raises(AuditError, match=r"column other_label breaks not_null .* in 1 of 1"):
         nameless = run.spark.createDataFrame([("a", None, 0.5, 1)], LOOKALIKES)
         publish(run, "gold.label_similarity", nameless)
 
@@ -116,7 +119,12 @@ def test_a_failing_computation_leaves_no_files(lake: Lake) -> None:
 def test_the_slower_of_two_runs_is_told_and_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     with lake.open() as run:
         other = Snapshot("gold.label_similarity", "00000000T000000-0000", "elsewhere", (), 0, 0)
-        monkeypatch.setattr("transforms.publish.audit", lambda *_: run.catalog.publish(other))
+
+        def slow_audit(*_: object) -> AuditResult:
+            run.catalog.publish(other)
+            return AuditResult(1, ())
+
+        monkeypatch.setattr("transforms.publish.audit", slow_audit)
         with pytest.raises(ConcurrentPublishError, match="run again"):
             publish(run, "gold.label_similarity", lookalikes(run, ("a", "b", 0.5, 1)))
     current = lake.catalog.current("gold.label_similarity")

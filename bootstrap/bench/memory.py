@@ -1,0 +1,65 @@
+"""Peak memory of the JVM and of the largest Python worker, from Linux's own high-water marks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+_PROC = Path("/proc")
+
+
+class PeakMemory:
+    """Watches the processes below this one while its block runs. Peaks in MB; 0 where there is no /proc."""
+
+    def __init__(self) -> None:
+        self.jvm = 0.0
+        self.worker = 0.0
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.5):
+            for process in _descendants(os.getpid()):
+                name, peak = _describe(process)
+                if name == "java":
+                    self.jvm = max(self.jvm, peak)
+                elif name.startswith("python"):
+                    self.worker = max(self.worker, peak)
+
+
+def _descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in _PROC.glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:  # it ended while we looked
+            continue
+        children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = [], [root]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def _describe(process: int) -> tuple[str, float]:
+    """Name and peak resident size in MB."""
+    try:
+        lines = (_PROC / str(process) / "status").read_text().splitlines()
+    except OSError:
+        return "", 0.0
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    return fields["Name"].strip(), int(fields.get("VmHWM", "0 kB").split()[0]) / 1000

@@ -1,0 +1,49 @@
+"""The figures of one bench run: a table for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line. goal is the ratio to reach: at least it, or at most it where `at_most`."""
+
+    name: str
+    value: str
+    ratio: float | None = None
+    of: str = ""
+    goal: float | None = None
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.ratio is None or self.goal is None:
+            return None
+        return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
+
+
+@dataclass
+class Report:
+    machine: str
+    photos: int
+    figures: list[Figure] = field(default_factory=list)
+
+    def show(self, console: Console) -> None:
+        table = Table("what", "measured", "ratio", "goal", title=f"{self.photos:,} photos on {self.machine}")
+        table.title_justify = "left"
+        for f in self.figures:
+            ratio = "" if f.ratio is None else f"{f.ratio:.2f} {f.of}"
+            goal = "" if f.goal is None else f"{'≤' if f.at_most else '≥'} {f.goal:g}"
+            style = {True: "green", False: "red", None: ""}[f.met]
+            table.add_row(f.name, f.value, ratio, goal, style=style)
+        console.print(table)
+
+    def write(self, path: Path) -> None:
+        figures = [asdict(f) | {"met": f.met} for f in self.figures]
+        path.write_text(json.dumps({"machine": self.machine, "photos": self.photos, "figures": figures}, indent=1))

@@ -1,0 +1,57 @@
+"""The explained-variance curve in percent of its plot, components on a logarithmic axis: the first ones matter most."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from expectations.report.contents import Variance
+
+_STEP = 0.25  # percent of the width; components closer than this look the same
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float  # percent
+    text: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """path is SVG, in a box of 100 by 100; the rest are percents from the left and from the top."""
+
+    path: str
+    area: str
+    k_x: float
+    k_y: float
+    target_y: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+def curve(variance: Variance) -> Curve:
+    count = len(variance.cumulative)
+    points: list[tuple[float, float]] = []
+    for component, share in enumerate(variance.cumulative, 1):
+        x = _across(component, count)
+        if not points or x - points[-1][0] >= _STEP or component in (variance.k, count):
+            points.append((x, _down(share)))
+    line = "L".join(f"{x:.2f} {y:.2f}" for x, y in points)
+    ticks = [t for e in range(5) for t in (10**e, 3 * 10**e) if t <= count]
+    return Curve(
+        path=f"M{line}",
+        area=f"M{points[0][0]:.2f} 100L{line}L{points[-1][0]:.2f} 100Z" if points else "",
+        k_x=_across(variance.k, count),
+        k_y=_down(variance.kept),
+        target_y=_down(variance.target),
+        x_ticks=tuple(Tick(_across(t, count), f"{t:,}") for t in ticks),
+        y_ticks=tuple(Tick(_down(s / 100), f"{s} %") for s in (0, 25, 50, 75, 100)),
+    )
+
+
+def _across(component: int, count: int) -> float:
+    return 100 * math.log(max(component, 1)) / math.log(count) if count > 1 else 50.0
+
+
+def _down(share: float) -> float:
+    return 100 * (1 - min(max(share, 0.0), 1.0))

@@ -1,0 +1,102 @@
+"""The map of gold: photos at their first two components, one SVG path a label, and what the script needs to know.
+
+A photo is a line of no length with a wide round end, so that its size does not depend on the map's.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from expectations.report.contents import Contents, Point
+
+_MARGIN = 5.0  # percent of the map
+_NAME_HEIGHT, _NAME_WIDTH, _NAME_MOVES = 4.5, 24.0, 9.0  # percent of the map
+_EDGE = 12.0  # percent of the map that a name keeps from its sides
+_NAMED = 20  # labels; with more, their names would hide the photos
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The photos of one label. x and y: percents of where its name stands; crowded: it stands there only if picked."""
+
+    index: int
+    label: str
+    path: str
+    x: float
+    y: float
+    crowded: bool = False
+
+
+@dataclass(frozen=True)
+class FruitMap:
+    """data goes to the script: labels, points [label, x, y, thumbnail or -1, short id], thumbnails in base64."""
+
+    clouds: tuple[Cloud, ...]
+    data: dict[str, Any]
+
+
+def fruit_map(contents: Contents, labels: Sequence[str]) -> FruitMap:
+    """The map of the contents' points; labels gives each label its number, which also is its colour."""
+    numbers = {label: index for index, label in enumerate(labels)}
+    places = _places(contents.points)
+    jpegs: list[str] = []
+    rows: list[list[object]] = []
+    for point, (x, y) in zip(contents.points, places, strict=True):
+        jpeg = contents.thumbnails.get(point.image_id)
+        if jpeg is not None:
+            jpegs.append(base64.b64encode(jpeg).decode())
+        thumbnail = len(jpegs) - 1 if jpeg is not None else -1
+        rows.append([numbers[point.label], round(x, 2), round(y, 2), thumbnail, point.image_id[:8]])
+    clouds = _clouds(contents.points, places, numbers)
+    data = {"labels": list(labels), "points": rows, "thumbnails": jpegs}
+    many = len(clouds) > _NAMED
+    return FruitMap(tuple(replace(c, crowded=True) for c in clouds) if many else tuple(_apart(clouds)), data)
+
+
+def _places(points: Sequence[Point]) -> list[tuple[float, float]]:
+    """Percents from the left and from the top; each axis fills the map."""
+    xs, ys = [p.x for p in points], [-p.y for p in points]
+    return list(zip(_spread(xs), _spread(ys), strict=True))
+
+
+def _spread(numbers: list[float]) -> list[float]:
+    if not numbers:
+        return []
+    low, high = min(numbers), max(numbers)
+    if high <= low:
+        return [50.0] * len(numbers)
+    return [_MARGIN + (100 - 2 * _MARGIN) * (n - low) / (high - low) for n in numbers]
+
+
+def _clouds(points: Sequence[Point], places: Sequence[tuple[float, float]], numbers: dict[str, int]) -> list[Cloud]:
+    by_label: dict[str, list[tuple[float, float]]] = {}
+    for point, place in zip(points, places, strict=True):
+        by_label.setdefault(point.label, []).append(place)
+    return [
+        Cloud(
+            numbers[label],
+            label,
+            "".join(f"M{x:.2f} {y:.2f}h0" for x, y in found),
+            min(max(median(x for x, _ in found), _EDGE), 100 - _EDGE),
+            median(y for _, y in found),
+        )
+        for label, found in sorted(by_label.items(), key=lambda item: numbers[item[0]])
+    ]
+
+
+def _apart(clouds: Sequence[Cloud]) -> list[Cloud]:
+    """The same clouds, with names moved down where they would cover one another, and crowded if that is too far."""
+    placed: list[Cloud] = []
+    for cloud in sorted(clouds, key=lambda c: (c.y, c.index)):
+        y = cloud.y
+        for other in placed:  # from the top down
+            if abs(other.x - cloud.x) < _NAME_WIDTH and abs(other.y - y) < _NAME_HEIGHT:
+                y = other.y + _NAME_HEIGHT
+        if y - cloud.y <= _NAME_MOVES and y < 100:
+            placed = sorted([*placed, replace(cloud, y=y)], key=lambda c: c.y)
+    named = {c.index: c for c in placed}
+    return [named.get(c.index, replace(c, crowded=True)) for c in clouds]

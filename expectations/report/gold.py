@@ -1,0 +1,71 @@
+"""What the report reads of gold, and of bronze where gold is not there yet. Every result has a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from catalog.snapshot import Snapshot
+from catalog.storage import for_spark
+from expectations.report.contents import Label, Pair, Point, Variance
+
+MAX_LABELS = 2_000
+MAX_POINTS = 1_500
+MAX_PAIRS = 12
+
+
+def labels(summary: DataFrame) -> tuple[Label, ...]:
+    """The largest labels of gold.label_summary, by name."""
+    rows = summary.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
+    return _by_name(Label(r.label, r.photos, r.spread, tuple(r.centroid)) for r in rows)
+
+
+def labels_of_photos(images: DataFrame) -> tuple[Label, ...]:
+    """The same from bronze.images: no spread, no centroid."""
+    counted = images.groupBy("label").agg(F.count("*").alias("photos"))
+    rows = counted.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
+    return _by_name(Label(r.label, r.photos) for r in rows)
+
+
+def _by_name(found: Iterable[Label]) -> tuple[Label, ...]:
+    return tuple(sorted(found, key=lambda label: label.name))
+
+
+def variance(pca: DataFrame) -> Variance | None:
+    """The PCA in use and its curve, from the one row of gold.pca."""
+    row = pca.first()
+    if row is None:
+        return None
+    total, running, curve = sum(row.eigenvalues), 0.0, []
+    for eigenvalue in row.eigenvalues:
+        running += eigenvalue
+        curve.append(running / total if total > 0 else 1.0)
+    return Variance(row.pca_id, row.model_id, row.k, row.variance_target, row.fitted_rows, tuple(curve))
+
+
+def points(vectors: DataFrame) -> tuple[Point, ...]:
+    """Up to MAX_POINTS photos on the first two components, dealt evenly to the labels.
+
+    Within a label the order is the image_id's, a hash: random, yet the same photos in every report.
+    """
+    turn = F.row_number().over(Window.partitionBy("label").orderBy("image_id"))
+    axes = [F.coalesce(F.get("vector", F.lit(i)), F.lit(0.0)).cast("double").alias(n) for i, n in enumerate("xy")]
+    dealt = vectors.select("image_id", "label", *axes, turn.alias("turn")).where(F.col("turn") <= MAX_POINTS)
+    rows = dealt.orderBy("turn", "label").limit(MAX_POINTS).drop("turn").collect()
+    return tuple(Point(r.image_id, r.label, r.x, r.y) for r in rows)
+
+
+def pairs(similarity: DataFrame) -> tuple[Pair, ...]:
+    """The most similar pairs of labels, each pair once."""
+    once = similarity.where((F.col("label") < F.col("other_label")) & F.col("cosine").isNotNull())
+    rows = once.orderBy(F.desc("cosine"), "label", "other_label").limit(MAX_PAIRS).collect()
+    return tuple(Pair(r.label, r.other_label, r.cosine) for r in rows)
+
+
+def older(spark: SparkSession, lake: str, snapshot: Snapshot) -> DataFrame:
+    """The rows of a snapshot that is not current any more, of a table without partitions."""
+    schema = ", ".join(f"`{c.name}` {c.type}" for c in snapshot.columns)
+    return spark.read.schema(schema).parquet(for_spark(f"{lake}/{snapshot.location}"))
