@@ -1,6 +1,8 @@
 # Fruitlake's commands. Needs Python 3.11 or 3.12 and a JDK 17 or 21; everything else goes into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 BIN := .venv/bin
+# made last, so that a broken installation is not taken for a whole one
+READY := .venv/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint format lock clean
@@ -8,26 +10,26 @@ BIN := .venv/bin
 help: ## show these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: .venv ## run the whole pipeline on sample photos and show the result
+demo: $(READY) ## run the whole pipeline on sample photos and show the result
 	$(BIN)/fruitlake demo
 
-test: .venv ## run the tests (real Spark, real dbt)
+test: $(READY) ## run the tests (real Spark, real dbt)
 	$(BIN)/python -m pytest
 
-bench: .venv ## measure speed against the machine's limit and against others (some minutes)
+bench: $(READY) ## measure speed against the machine's limit and against others (some minutes)
 	$(BIN)/fruitlake bench
 
-lint: .venv ## check style, types and the direction of imports
+lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: .venv ## rewrite the code in the project's style
+format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: .venv ## resolve the dependencies anew into requirements.lock
+lock: $(READY) ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet --upgrade -o requirements.lock
 
@@ -35,11 +37,11 @@ clean: ## remove .venv and what the tools left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info fruitlake-demo
 
 # One line if there is no Java to run on, before minutes of installation; then exactly what the lock says.
-.venv: requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml
 	@$(PYTHON) bootstrap/java.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Fruitlake needs Python 3.11 or 3.12, $(PYTHON) is another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch .venv
+	@touch $(READY)

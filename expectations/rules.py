@@ -6,6 +6,7 @@ contracts.py names them in its fields; tally.py counts all of a table in one Spa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,9 +23,13 @@ def _is_not_finite(number: Column) -> Column:
 
 
 def _holds_a_hole(numbers: Column) -> Column:
-    """Whether an array has a null, NaN or infinity. Spark orders NaN above all, so the extremes show both."""
-    extremes = _is_not_finite(F.array_max(numbers)) | _is_not_finite(F.array_min(numbers))
-    return F.exists(numbers, lambda x: x.isNull()) | F.coalesce(extremes, F.lit(False))
+    """Whether an array has a null, NaN or infinity, by three passes of compiled code: a lambda costs ten times that.
+
+    `array_contains` answers null, not false, where the value is not there but a null is.
+    """
+    null_or_nan = F.coalesce(F.array_contains(numbers, F.lit(math.nan).cast("float")), F.lit(True))
+    infinite = _is_not_finite(F.array_max(numbers)) | _is_not_finite(F.array_min(numbers))
+    return numbers.isNotNull() & (null_or_nan | F.coalesce(infinite, F.lit(False)))
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -24,7 +24,19 @@ def fruitlake(*arguments: str, cwd: Path, **variables: str) -> subprocess.Comple
     ("arguments", "shows"),
     [
         ((), ["demo", "run", "status", "report", "dbt"]),
-        (("run", "--help"), ["--images", "--lake", "--weights", "--variance", "--refit", "--engine", "imagenet"]),
+        (
+            ("run", "--help"),
+            [
+                "--images",
+                "--lake",
+                "--weights",
+                "--variance",
+                "--refit",
+                "--engine",
+                "--max-quarantine-share",
+                "imagenet",
+            ],
+        ),
         (("dbt", "--help"), ["docs generate"]),
     ],
 )
@@ -46,6 +58,10 @@ def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Pa
         (
             ("run", "--images", "some", "--lake", "l", "--variance", "1.5"),
             ["--variance", "1.5", "less than or equal to 1"],
+        ),
+        (
+            ("run", "--images", "some", "--lake", "l", "--max-quarantine-share", "2"),
+            ["--max-quarantine-share", "less than or equal to 1"],
         ),
         (("run", "--images", "some", "--lake", "l", "--engine", "torch"), ["--engine", "torch", "onnx", "tensorflow"]),
         (("run", "platinum"), ["platinum", "bronze", "silver", "gold", "all"]),

@@ -119,6 +119,7 @@ def test_the_length_of_a_gold_vector_is_the_pcas() -> None:
         ("finite", True, "float", 0.0, INFINITY),
         ("all_finite", True, "array<float>", [1.0, -2.0], [1.0, NAN]),
         ("all_finite", True, "array<float>", [], [INFINITY, 1.0]),
+        ("all_finite", True, "array<double>", [0.0], [None, None]),
         ("all_finite", True, "array<double>", None, [-INFINITY, 1.0]),
         ("all_finite", True, "array<double>", [0.0], [0.0, None]),
         ("length", 2, "array<float>", [1.0, 2.0], [1.0]),
