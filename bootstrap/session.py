@@ -24,6 +24,7 @@ from catalog.errors import SettingsError
 # True wherever the session runs: what the code's correctness or memory rests on.
 _ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",  # an overflow or a division by zero is an error, not a null
     "spark.sql.catalogImplementation": "in-memory",  # the lake's catalog is the truth, Spark's a projection
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",  # the label '007' stays text
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",  # photos in an Arrow batch; the default is 10,000

@@ -43,6 +43,7 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
         result = dbtRunner().invoke([*(["--quiet", "--log-level", "none"] if quiet else []), *arguments])
     finally:
         activate(None)
+        run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off and leaves it so
     if run.failure is not None:
         raise run.failure
     if result.exception is not None:

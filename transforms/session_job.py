@@ -30,6 +30,7 @@ class SessionJob(PythonJobHelper):
 
     def submit(self, compiled_code: str) -> str:
         run = active()
+        run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
         name = f"{self._node['schema']}.{self._node['alias']}"
         try:
             outcome = _build(run, name, self._node, compiled_code)

@@ -215,8 +215,9 @@ def test_points_are_dealt_evenly_to_the_labels(spark: SparkSession, monkeypatch:
 
 def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
     with built.open() as run:
-        uri = write_report(run.spark, run.catalog, decode)
-        contents = collect(run.spark, run.catalog, facts_of(run.catalog), decode)
+        facts = facts_of(run.catalog)
+        uri = write_report(run.spark, run.catalog, decode, facts)
+        contents = collect(run.spark, run.catalog, facts, decode)
     reports = built.path / "reports"
     assert uri == str(reports / "index.html")
     pages = {"": reports / "index.html", "../": reports / "runs" / f"{contents.run.id}.html"}

@@ -51,7 +51,8 @@ def ingest(spark: SparkSession, source: Path, *before: Pass) -> Pass:
 
 
 def _table(spark: SparkSession, table: Table, rows: list[Row]) -> DataFrame:
-    return spark.createDataFrame(rows, ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name != "batch"))
+    values = [tuple(row[column.name] for column in table.stored) for row in rows]
+    return spark.createDataFrame(values, ", ".join(f"{c.name} {c.type}" for c in table.stored))
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_every_file_is_stored_duplicate_or_quarantined(spark: SparkSession, sour
     assert first.counts == Counts(inputs=14, stored=3, duplicates=2, quarantined=9)
 
     second = ingest(spark, source, first)
-    assert (second.images, second.quarantine) == ([], [])
+    assert (second.stored, second.reasons) == ({}, {})
     assert second.counts == Counts(inputs=14, stored=0, duplicates=5, quarantined=9)
 
 

@@ -129,6 +129,7 @@ def test_circles_of_links_end(spark: SparkSession, root: Path) -> None:
         "one.jpg": "photos",
         "two.jpg": "photos",
     }
+    assert {row.source_path for row in walk_local(str(root), deep=True)} == {f"{root}/{path}" for path in rows}
     circular = ("unreadable source", "Too many levels of symbolic links")
     assert reasons(rows) == {name: circular for name in ("itself.jpg", "one.jpg", "two.jpg")}
 

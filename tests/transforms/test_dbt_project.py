@@ -71,3 +71,9 @@ def test_docs_show_the_lineage_from_bronze_to_gold(built: Lake) -> None:
 
 def test_nothing_is_written_beside_the_models(built: Lake) -> None:
     assert {p.name for p in Path(PROJECT).iterdir()}.isdisjoint({"target", "logs", "dbt_packages"})
+
+
+def test_ansi_mode_survives_dbt(built: Lake) -> None:
+    with built.open() as run:
+        invoke(run, ["show", "--inline", "select 1 as one"], quiet=True)
+        assert run.spark.conf.get("spark.sql.ansi.enabled") == "true"
