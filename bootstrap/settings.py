@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from catalog.errors import SettingsError
-from catalog.storage import normalize
+from catalog.storage import is_remote, normalize
 from expectations.facts import MAX_QUARANTINE_SHARE
 
 Engine = Literal["onnx", "tensorflow"]
@@ -26,8 +26,8 @@ def _default_cache() -> Path:
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FRUITLAKE_", extra="forbid", env_ignore_empty=True)
 
-    images: str | None = Field(None, description="folder or s3:// prefix of photos, one subfolder a label")
-    lake: str = Field("lake", description="folder or s3:// prefix of the lake")
+    images: str | None = Field(None, description="folder of photos, one subfolder a label")
+    lake: str = Field("lake", description="folder of the lake")
     weights: str = Field("imagenet", description="imagenet, bundled, or a .keras or .h5 file of MobileNetV2")
     variance: Annotated[float, Field(gt=0, le=1)] = Field(0.90, description="share of the variance PCA keeps")
     refit: bool = Field(False, description="fit the PCA anew instead of using the stored one")
@@ -41,7 +41,12 @@ class Settings(BaseSettings):
     @field_validator("images", "lake")
     @classmethod
     def _place(cls, value: str | None) -> str | None:
-        return normalize(value) if value is not None else None
+        if value is None:
+            return None
+        place = normalize(value)
+        if is_remote(place):  # storage is ready for buckets, the catalog is not: it would publish half of it
+            raise SettingsError(f"'{value}' is in a bucket, which is not supported yet: give a local folder")
+        return place
 
     @field_validator("cache")
     @classmethod

@@ -28,7 +28,7 @@ def normalize(uri: str) -> str:
         uri = unquote(urlsplit(uri).path)
     elif "://" in uri:
         scheme = uri.split("://", 1)[0]
-        raise SettingsError(f"'{scheme}://' is not a place Fruitlake knows: give a folder or s3://bucket/prefix")
+        raise SettingsError(f"'{scheme}://' is not a place Fruitlake knows: give a folder")
     return os.path.abspath(os.path.expanduser(uri))
 
 

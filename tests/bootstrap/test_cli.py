@@ -54,7 +54,8 @@ def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Pa
         (("run", "--images", "file.txt", "--lake", "l"), ["is a file"]),
         (("run", "--lake", "l"), ["bronze needs photos", "--images"]),
         (("run", "--images", "some", "--lake", "file.txt/l"), ["cannot be written", "--lake"]),
-        (("run", "--images", "some", "--lake", "gs://bucket/l"), ["gs://", "s3://"]),
+        (("run", "--images", "some", "--lake", "gs://bucket/l"), ["gs://", "give a folder"]),
+        (("run", "--images", "some", "--lake", "s3://bucket/l"), ["s3://bucket/l", "not supported yet"]),
         (
             ("run", "--images", "some", "--lake", "l", "--variance", "1.5"),
             ["--variance", "1.5", "less than or equal to 1"],
