@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 
@@ -147,7 +146,7 @@ def dbt(
         max_quarantine_share=max_quarantine_share,
     )
     if not context.args:
-        raise click.UsageError("give a dbt command behind `--`, for example: fruitlake dbt -- ls")
+        raise typer.BadParameter("give a dbt command behind `--`, for example: fruitlake dbt -- ls")
     with open_run(settings, console) as opened:
         invoke(opened, context.args)
         console.print(f"dbt's artifacts: {target_folder(opened)}", soft_wrap=True)
@@ -190,24 +189,26 @@ def main() -> None:
         code = app(standalone_mode=False)
     except FruitlakeError as error:
         code = _fail(str(error))
-    except click.exceptions.Abort:
-        code = _fail("stopped; what was published before stands", 130)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = _fail("stopped; what was published before stands", 130)
+    except typer.exceptions.TyperException as error:  # a mistake on the command line
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        if said.strip():  # plain `fruitlake` has shown its help already
+            _fail(f"{said} (see `fruitlake --help`)")
+        code = 2
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
     except Exception as error:
         if os.environ.get("FRUITLAKE_DEBUG"):
             raise
         first = (str(error).strip().splitlines() or [""])[0]
         code = _fail(f"{type(error).__name__}: {first[:300]} (this is not foreseen: FRUITLAKE_DEBUG=1 shows where)")
+    if code == 130:  # typer turns Ctrl-C into this code by itself
+        _fail("stopped; what was published before stands")
     sys.exit(code)
 
 
-def _fail(message: str, code: int = 1) -> int:
+def _fail(message: str) -> int:
     errors.print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True, highlight=False)
-    return code
+    return 1
 
 
 def _escape(text: str) -> str:

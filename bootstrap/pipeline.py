@@ -66,6 +66,7 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
         if settings.images is None:
             raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
         check_source(settings.images)
+        check_apart(settings.images, settings.lake)
     check_writable(settings.lake)
     featurizer = None
     if layer != "bronze":
@@ -78,6 +79,15 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
             report_run(run, console, error)  # why a run stopped is what people look for in its report
             raise
     return run
+
+
+def check_apart(images: str, lake: str) -> None:
+    """Raise SettingsError if one lies in the other: the lake's own files would be taken for photos."""
+    photos, tables = Path(images).resolve(), Path(lake).resolve()
+    if photos == tables or photos in tables.parents or tables in photos.parents:
+        raise SettingsError(
+            f"the lake '{lake}' and the photos '{images}' lie in one another: give --lake a folder beside the photos"
+        )
 
 
 def check_writable(lake: str) -> None:

@@ -40,13 +40,16 @@ def print_run(run: Run, console: Console) -> None:
 
 
 def print_pca(run: Run, console: Console) -> None:
-    if "gold.pca_variance" not in run.outcomes:
+    stored = run.table("gold.pca") if "gold.pca" in run.outcomes else None
+    row = stored.first() if stored is not None else None
+    if row is None:
         return
-    row = run.spark.sql(
-        "SELECT max(component) AS k, max(cumulative) AS kept, first(pca_id) AS pca_id FROM gold.pca_variance WHERE kept"
-    ).first()
-    if row and row.k:
-        console.print(f"PCA {row.pca_id}: {row.k} of 1,280 components keep {row.kept:.2%} of the variance")
+    total = sum(row.eigenvalues)
+    share = f"{sum(row.eigenvalues[: row.k]) / total:.2%}" if total else "all"
+    console.print(
+        f"PCA {row.pca_id}: {row.k} of {len(row.eigenvalues):,} components keep {share} of the variance "
+        f"of the {row.fitted_rows:,} photos it was fitted on"
+    )
 
 
 def print_warnings(run: Run, console: Console) -> None:

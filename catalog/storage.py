@@ -20,8 +20,10 @@ def is_remote(uri: str) -> bool:
 def normalize(uri: str) -> str:
     """An absolute local path or an `s3://` URI, without a trailing slash.
 
-    Raises SettingsError for any other scheme.
+    Raises SettingsError for any other scheme, and for nothing: an empty shell variable must not name a place.
     """
+    if not uri.strip():
+        raise SettingsError("an empty path names no place: give a folder")
     if is_remote(uri):
         return "s3://" + uri.split("://", 1)[1].rstrip("/")
     if uri.startswith("file:"):

@@ -33,6 +33,7 @@ _FILE_BYTES = 96 * 1024 * 1024  # of photos a bronze file; Parquet readers like 
 _FILES_A_TASK = 1024  # what one task reads at most, whatever their size
 _BATCH_BYTES = 8 * 1024 * 1024  # of photos an Arrow batch, so that a worker's memory stays small
 _BATCH_ROWS = 256
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # as a folder label=… it would be read back as null
 _MAX_FOLDER_NAME = 255  # bytes, what file systems allow
 _VERSION = ["source_path", "size", "source_modified_at"]  # which names one version of one source file
 _ARROW = pa.schema(
@@ -84,23 +85,29 @@ class Ingestion:
         check_source(source)
         files = list_source(spark, source).persist()
         self._inputs = files.count()
+        # What could not be read may be readable now, though neither its size nor its time has changed.
+        settled = (
+            known_quarantine.where(F.col("reason") != "unreadable source") if known_quarantine is not None else None
+        )
         pending = files
-        for known in (known_images, known_quarantine):
+        for known in (known_images, settled):
             if known is not None:
-                same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in _VERSION]
-                pending = pending.alias("new").join(known.select(_VERSION).alias("old"), same, "left_anti")
+                pending = _matching(pending, known, _VERSION, "left_anti")
         todo = pending.agg(F.count("*").alias("files"), F.coalesce(F.sum("size"), F.lit(0)).alias("bytes")).first()
         assert todo is not None  # an aggregate without groups has one row
-        self._known_rejects = _known_rejects(files, known_quarantine)
+        self._known_quarantine = known_quarantine
+        self._settled = _matching(files, settled, _VERSION, "left_semi").count() if settled is not None else 0
         slots = spark.sparkContext.defaultParallelism
         tasks = _tasks(todo["files"], todo["bytes"], slots)
         self._files = max(slots, math.ceil(todo["bytes"] / _FILE_BYTES))  # of Parquet, to write
         # DISK_ONLY: the photos are kept on the executors' disks between the tables made of them
         self._checked = pending.repartition(tasks).mapInArrow(_check_files, _CHECKED).persist(StorageLevel.DISK_ONLY)
         self._pending = int(todo["files"])
+        self._rejected = 0
         if self._pending:
             with progress("reading photos", self._pending):
-                self._checked.count()
+                read = self._checked.agg(F.count_if(F.col("reason").isNotNull())).first()
+            self._rejected = int(read[0]) if read else 0
         files.unpersist()
 
     def images(self) -> DataFrame | None:
@@ -122,33 +129,38 @@ class Ingestion:
         )
 
     def quarantine(self) -> DataFrame | None:
-        """Files rejected now; columns of bronze.quarantine without the batch. None without new files."""
-        if not self._pending:
+        """Files rejected now for the first time; columns of bronze.quarantine without the batch. None if none were."""
+        if not self._rejected:
             return None
         columns = ["source_path", "label", "reason", "detail", "size", "source_modified_at"]
         rejected = self._checked.where("reason IS NOT NULL").select(columns)
+        if self._known_quarantine is not None:
+            rejected = _matching(rejected, self._known_quarantine, [*_VERSION, "reason"], "left_anti")
         return rejected.coalesce(1).withColumn("quarantined_at", self._now)
 
-    def counts(self, stored: int, quarantined: int) -> Counts:
-        """What became of the files, given the rows that were published now."""
-        rejected = quarantined + self._known_rejects
-        return Counts(self._inputs, stored, self._inputs - stored - rejected, rejected)
+    def counts(self, stored: int) -> Counts:
+        """What became of the files, given the photos that were published now."""
+        quarantined = self._rejected + self._settled
+        return Counts(self._inputs, stored, self._inputs - stored - quarantined, quarantined)
 
     @property
     def new_files(self) -> int:
-        """Files of the source that no earlier run has stored or rejected."""
+        """Files of the source that no earlier run has stored or rejected for good."""
         return self._pending
+
+    @property
+    def rejected(self) -> int:
+        """Those of them that were rejected now."""
+        return self._rejected
 
     def close(self) -> None:
         self._checked.unpersist()
 
 
-def _known_rejects(files: DataFrame, quarantine: DataFrame | None) -> int:
-    """Files of the source that were rejected before and have not changed since."""
-    if quarantine is None:
-        return 0
-    same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in _VERSION]
-    return files.alias("new").join(quarantine.select(_VERSION).alias("old"), same, "left_semi").count()
+def _matching(new: DataFrame, old: DataFrame, columns: list[str], how: str) -> DataFrame:
+    """Rows of new that stand in old (left_semi), or do not (left_anti); two nulls are the same."""
+    same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in columns]
+    return new.alias("new").join(old.select(columns).alias("old"), same, how)
 
 
 def _tasks(files: int, size: int, slots: int) -> int:
@@ -208,6 +220,8 @@ def _check_label(label: object) -> None:
     """A label becomes the folder `label=…`, so it must be there and must fit."""
     if not isinstance(label, str) or not label.strip():
         raise Rejected("label missing", "the photo is in no folder that could name it")
+    if label == _HIVE_NULL:
+        raise Rejected("label missing", f"'{label}' is how Hive writes a missing value: rename the folder")
     if len(f"label={partition_value(label)}".encode()) > _MAX_FOLDER_NAME:
         raise Rejected("label missing", f"its folder's name is too long for label=…: at most {_MAX_FOLDER_NAME} bytes")
 

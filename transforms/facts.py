@@ -19,14 +19,11 @@ def facts_of(run: Run, table: str, expected_rows: int | None) -> Facts:
 
 
 def _intake(run: Run) -> Intake | None:
-    """None if no photos were read. bronze.quarantine is published before bronze.images: its rows are known."""
+    """None if no photos were read."""
     counts = run.ingested()
     if counts is None:
         return None
-    quarantine = run.outcomes.get("bronze.quarantine")
-    fresh = quarantine.snapshot if quarantine and quarantine.new else None
-    rejected = int(fresh.parameters["rows_added"]) if fresh else 0
-    return Intake(counts.inputs, counts.quarantined, run.ingestion.new_files, rejected)
+    return Intake(counts.inputs, counts.quarantined, run.ingestion.new_files, run.ingestion.rejected)
 
 
 def _pca(run: Run) -> PcaInUse | None:

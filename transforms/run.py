@@ -83,9 +83,9 @@ class Run:
         """What became of the source's files, None if no photos were read."""
         if "ingestion" not in self.__dict__:
             return None
-        new = {name: o.snapshot for name, o in self.outcomes.items() if o.new and o.snapshot}
-        rows = [int(new[t].parameters["rows_added"]) if t in new else 0 for t in ("bronze.images", "bronze.quarantine")]
-        return self.ingestion.counts(stored=rows[0], quarantined=rows[1])
+        images = self.outcomes.get("bronze.images")
+        added = images.snapshot.parameters["rows_added"] if images and images.new and images.snapshot else 0
+        return self.ingestion.counts(stored=int(added))
 
 
 _active: Run | None = None

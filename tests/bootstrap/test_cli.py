@@ -65,6 +65,10 @@ def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Pa
             ["--max-quarantine-share", "less than or equal to 1"],
         ),
         (("run", "--images", "some", "--lake", "l", "--engine", "torch"), ["--engine", "torch", "onnx", "tensorflow"]),
+        (("run", "--images", "some", "--lake", "some/l"), ["lie in one another", "--lake"]),
+        (("run", "--images", "some", "--lake", ""), ["empty path", "give a folder"]),
+        (("run", "--nope"), ["--nope"]),
+        (("nosuch",), ["nosuch"]),
         (("run", "platinum"), ["platinum", "bronze", "silver", "gold", "all"]),
         (("status", "--lake", "l"), ["there is no lake", "fruitlake run"]),
         (("report", "--lake", "l"), ["there is no lake", "fruitlake run"]),
@@ -81,6 +85,7 @@ def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: list[str]
     for word in says:
         assert word in done.stderr
     assert "Traceback" not in done.stderr
+    assert "not foreseen" not in done.stderr
     assert not (tmp_path / "l").exists()
 
 
@@ -100,6 +105,7 @@ def test_wrong_weights_leave_the_lake_untouched(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "wrong.h5" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "not foreseen" not in done.stderr
     assert not (tmp_path / "l").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,8 @@ def test_circles_of_links_end(spark: SparkSession, root: Path) -> None:
         "one.jpg": "photos",
         "two.jpg": "photos",
     }
-    assert {row.source_path for row in walk_local(str(root), deep=True)} == {f"{root}/{path}" for path in rows}
+    walked = [row.source_path for row in islice(walk_local(str(root), deep=True), 100)]  # a circle may have no end
+    assert sorted(walked) == sorted(f"{root}/{path}" for path in rows)
     circular = ("unreadable source", "Too many levels of symbolic links")
     assert reasons(rows) == {name: circular for name in ("itself.jpg", "one.jpg", "two.jpg")}
 
