@@ -178,3 +178,8 @@ def test_a_file_that_could_not_be_read_is_tried_again(spark: SparkSession, sourc
     second = ingest(spark, source, Pass([], [denied, broken], first.counts))
     assert (second.stored, second.reasons) == ({"good.jpg": "Kiwi"}, {})
     assert second.counts == Counts(inputs=2, stored=1, duplicates=0, quarantined=1)
+
+
+def test_the_label_that_gold_would_read_as_null_is_refused(spark: SparkSession, source: Path) -> None:
+    put(source / "__HIVE_DEFAULT_PARTITION__" / "1.jpg", photo(1))
+    assert ingest(spark, source).reasons == {"1.jpg": "label missing"}
