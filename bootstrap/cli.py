@@ -36,10 +36,10 @@ class Layer(StrEnum):
     all = "all"
 
 
-def _help(name: str, more: str = "") -> str:
+def _help(name: str) -> str:
     field = Settings.model_fields[name]
     default = "" if field.default_factory or field.default in (None, False) else f" [dim](default: {field.default})[/]"
-    return f"{field.description}{more}{default}"
+    return f"{field.description}{default}"
 
 
 LakeOption = Annotated[str | None, typer.Option("--lake", metavar="URI", help=_help("lake"), show_default=False)]

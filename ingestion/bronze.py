@@ -10,20 +10,17 @@ change are; a photo is known when its bytes are (image_id).
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from catalog.storage import filesystem, is_remote
-from ingestion.photo import MAX_BYTES, Rejected, check
+from ingestion.reading import CHECKED_SCHEMA, check_files
 from ingestion.source import check_source, list_source
 
 # title, rows expected or None if unknown; shows a person how far the Spark jobs started inside it are
@@ -31,29 +28,7 @@ Progress = Callable[[str, int | None], AbstractContextManager[object]]
 
 _FILE_BYTES = 96 * 1024 * 1024  # of photos a bronze file; Parquet readers like files of about this size
 _FILES_A_TASK = 1024  # what one task reads at most, whatever their size
-_BATCH_BYTES = 8 * 1024 * 1024  # of photos an Arrow batch, so that a worker's memory stays small
-_BATCH_ROWS = 256
-_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # as a folder label=… it would be read back as null
-_MAX_FOLDER_NAME = 255  # bytes, what file systems allow
 _VERSION = ["source_path", "size", "source_modified_at"]  # which names one version of one source file
-_ARROW = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("label", pa.string()),
-        ("source_path", pa.string()),
-        ("content", pa.binary()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("size", pa.int64()),
-        ("source_modified_at", pa.timestamp("us", tz="UTC")),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
-_CHECKED = (
-    "image_id string, label string, source_path string, content binary, width int, height int, size bigint, "
-    "source_modified_at timestamp, reason string, detail string"
-)
 
 
 @dataclass(frozen=True)
@@ -101,7 +76,9 @@ class Ingestion:
         tasks = _tasks(todo["files"], todo["bytes"], slots)
         self._files = max(slots, math.ceil(todo["bytes"] / _FILE_BYTES))  # of Parquet, to write
         # DISK_ONLY: the photos are kept on the executors' disks between the tables made of them
-        self._checked = pending.repartition(tasks).mapInArrow(_check_files, _CHECKED).persist(StorageLevel.DISK_ONLY)
+        self._checked = (
+            pending.repartition(tasks).mapInArrow(check_files, CHECKED_SCHEMA).persist(StorageLevel.DISK_ONLY)
+        )
         self._pending = int(todo["files"])
         self._rejected = 0
         if self._pending:
@@ -166,69 +143,3 @@ def _matching(new: DataFrame, old: DataFrame, columns: list[str], how: str) -> D
 def _tasks(files: int, size: int, slots: int) -> int:
     """Evenly filled reading tasks: enough to balance and to show progress."""
     return max(1, min(files, slots * math.ceil(max(files / _FILES_A_TASK, size / _FILE_BYTES) / slots)))
-
-
-def _check_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    rows: list[dict[str, object]] = []
-    held = 0
-    for batch in batches:
-        for file in batch.to_pylist():
-            row = _check_file(file)
-            rows.append(row)
-            held += len(row["content"]) if isinstance(row["content"], bytes) else 0
-            if held >= _BATCH_BYTES or len(rows) >= _BATCH_ROWS:
-                yield pa.RecordBatch.from_pylist(rows, _ARROW)
-                rows, held = [], 0
-    if rows:
-        yield pa.RecordBatch.from_pylist(rows, _ARROW)
-
-
-def _check_file(file: dict[str, object]) -> dict[str, object]:
-    """The listed file with its content and facts, or with the reason why not."""
-    row = {**file, "image_id": None, "content": None, "width": None, "height": None}
-    if file["reason"] is not None:
-        return row
-    try:
-        _check_label(file["label"])
-        content = _read(str(file["source_path"]), file["size"])
-        facts = check(content)
-    except Rejected as rejection:
-        return row | {"reason": rejection.reason, "detail": rejection.detail}
-    return row | {
-        "image_id": hashlib.sha256(content).hexdigest(),
-        "content": content,
-        "width": facts.width,
-        "height": facts.height,
-    }
-
-
-def _read(path: str, size: object) -> bytes:
-    if isinstance(size, int) and size > MAX_BYTES:
-        raise Rejected("too large", f"{size:,} bytes, at most {MAX_BYTES:,}")
-    try:
-        if is_remote(path):
-            fs, inner = filesystem(path)
-            with fs.open_input_stream(inner, compression=None) as stream:
-                return bytes(stream.read(MAX_BYTES))
-        with open(path, "rb") as file:
-            return file.read(MAX_BYTES)  # a pipe or a file that grows must not fill the memory
-    except OSError as error:
-        raise Rejected("unreadable source", error.strerror or str(error)) from error
-
-
-def _check_label(label: object) -> None:
-    """A label becomes the folder `label=…`, so it must be there and must fit."""
-    if not isinstance(label, str) or not label.strip():
-        raise Rejected("label missing", "the photo is in no folder that could name it")
-    if label == _HIVE_NULL:
-        raise Rejected("label missing", f"'{label}' is how Hive writes a missing value: rename the folder")
-    if len(f"label={partition_value(label)}".encode()) > _MAX_FOLDER_NAME:
-        raise Rejected("label missing", f"its folder's name is too long for label=…: at most {_MAX_FOLDER_NAME} bytes")
-
-
-def partition_value(value: str) -> str:
-    """The value as Spark writes it in a folder name (`ExternalCatalogUtils.escapePathName`)."""
-    return "".join(f"%{ord(c):02X}" if c in _ESCAPED else c for c in value)
-
-
-_ESCAPED = {chr(c) for c in range(1, 0x20)} | set("\"#%'*/:=?\\\x7f{[]^")

@@ -17,7 +17,7 @@ from catalog.attach import attach, attach_snapshot
 from catalog.local import LocalCatalog
 from catalog.snapshot import Snapshot
 from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, QUARANTINE
-from ingestion.bronze import partition_value
+from ingestion.reading import partition_value
 
 LABELS = [
     "Apple Braeburn",

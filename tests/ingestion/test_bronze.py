@@ -12,8 +12,9 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from catalog.tables import IMAGES, QUARANTINE, Table
-from ingestion.bronze import Counts, Ingestion, partition_value
+from ingestion.bronze import Counts, Ingestion
 from ingestion.photo import MAX_BYTES
+from ingestion.reading import partition_value
 from tests.photos import encode, orientation, photo, picture
 
 
