@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format lock clean
+.PHONY: help demo test torture bench lint format lock clean
 
 help: ## show these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ demo: $(READY) ## run the whole pipeline on sample photos and show the result
 
 test: $(READY) ## run the tests (real Spark, real dbt)
 	$(BIN)/python -m pytest
+
+torture: $(READY) ## kill runs at random and feed 20,000 damaged photos; prints figures (half an hour)
+	$(BIN)/python -m tests.torture
 
 bench: $(READY) ## measure speed against the machine's limit and against others (some minutes)
 	$(BIN)/fruitlake bench

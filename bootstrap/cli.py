@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bootstrap import query_cli, upkeep_cli
 from bootstrap import settings as settings_module
+from bootstrap.emr import cli as emr_cli
 from bootstrap.settings import Settings
 from catalog.errors import CatalogError, FruitlakeError
 from catalog.protocol import Catalog
@@ -48,6 +50,9 @@ WeightsOption = Annotated[str | None, typer.Option("--weights", metavar="NAME|FI
 VarianceOption = Annotated[float | None, typer.Option("--variance", metavar="SHARE", help=_help("variance"))]
 RefitOption = Annotated[bool | None, typer.Option("--refit", help=_help("refit"))]
 EngineOption = Annotated[str | None, typer.Option("--engine", metavar="onnx|tensorflow", help=_help("engine"))]
+PurposeOption = Annotated[str | None, typer.Option("--purpose", metavar="TEXT", help=_help("purpose"))]
+BasisOption = Annotated[str | None, typer.Option("--legal-basis", metavar="BASIS", help=_help("legal_basis"))]
+PrefixOption = query_cli.PrefixOption
 QuarantineOption = Annotated[
     float | None, typer.Option("--max-quarantine-share", metavar="SHARE", help=_help("max_quarantine_share"))
 ]
@@ -74,6 +79,9 @@ def run(
     refit: RefitOption = None,
     engine: EngineOption = None,
     max_quarantine_share: QuarantineOption = None,
+    purpose: PurposeOption = None,
+    legal_basis: BasisOption = None,
+    database_prefix: PrefixOption = None,
 ) -> None:
     """Bring a layer, or all of them, up to date with the photos.
 
@@ -81,6 +89,16 @@ def run(
     Gold uses the stored PCA unless --refit, or another --variance or model, asks for a new one.
 
     Example: fruitlake run --images photos/ --lake lake/ --weights imagenet
+
+    [bold]On AWS[/], the lake in a bucket, its tables in Glue, in this order:
+
+    1. aws configure  (or aws sso login, or the variables AWS_PROFILE, AWS_REGION, …)
+
+    2. aws s3 mb s3://my-lake --region eu-west-3
+
+    3. fruitlake run --images s3://my-photos/Training --lake s3://my-lake/fruits
+
+    4. fruitlake query photos_per_label --lake s3://my-lake/fruits --output-location s3://my-lake/athena/
     """
     from bootstrap.pipeline import build
     from bootstrap.reporting import report_run
@@ -94,6 +112,9 @@ def run(
         refit=refit,
         engine=engine,
         max_quarantine_share=max_quarantine_share,
+        purpose=purpose,
+        legal_basis=legal_basis,
+        database_prefix=database_prefix,
     )
     done = build(settings, layer.value, console)
     print_run(done, console)
@@ -101,20 +122,20 @@ def run(
 
 
 @app.command()
-def status(lake: LakeOption = None) -> None:
+def status(lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
     """Show every published table: snapshot, rows, size. Starts no Spark."""
     from bootstrap.summary import print_status
 
-    catalog = _catalog_of(settings_module.load(lake=lake))
+    catalog = _catalog_of(settings_module.load(lake=lake, database_prefix=database_prefix))
     print_status(catalog, console)
 
 
 @app.command()
-def report(lake: LakeOption = None) -> None:
+def report(lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
     """Write the report of the last run again: a page to open in a browser. Every run writes it by itself."""
     from bootstrap.reporting import report_lake
 
-    settings = settings_module.load(lake=lake)
+    settings = settings_module.load(lake=lake, database_prefix=database_prefix)
     report_lake(settings, _catalog_of(settings), console)
 
 
@@ -128,6 +149,7 @@ def dbt(
     refit: RefitOption = None,
     engine: EngineOption = None,
     max_quarantine_share: QuarantineOption = None,
+    database_prefix: PrefixOption = None,
 ) -> None:
     """Run any dbt command over the lake: put it behind `--`.
 
@@ -144,6 +166,7 @@ def dbt(
         refit=refit,
         engine=engine,
         max_quarantine_share=max_quarantine_share,
+        database_prefix=database_prefix,
     )
     if not context.args:
         raise typer.BadParameter("give a dbt command behind `--`, for example: fruitlake dbt -- ls")
@@ -158,6 +181,9 @@ def bench(
     images: ImagesOption = None,
     weights: WeightsOption = None,
     full: Annotated[bool, typer.Option("--full", help="measure growth at 16N, too")] = False,
+    scale: Annotated[
+        int | None, typer.Option("--scale", metavar="ROWS", min=1000, help="only PCA and gold, on made-up features")
+    ] = None,
     json: Annotated[Path, typer.Option("--json", metavar="FILE", help="where the figures go")] = Path("bench.json"),
 ) -> None:
     """Measure how close the pipeline comes to the machine's limit, and to what others do. Takes minutes.
@@ -168,9 +194,17 @@ def bench(
 
     settings = settings_module.load(images=images, weights=weights or "bundled")
     with TemporaryDirectory(prefix="fruitlake-bench-") as work:
-        report = Bench(settings, photos, full, Path(work), console).run()
+        measured = Bench(settings, photos, full, Path(work), console)
+        report = measured.scale(scale) if scale else measured.run()
     report.show(console)
     report.write(json)
+
+
+app.command()(query_cli.query)
+app.command()(upkeep_cli.vacuum)
+app.command()(upkeep_cli.erase)
+app.add_typer(query_cli.catalog_app, name="catalog")
+app.add_typer(emr_cli.app, name="emr")
 
 
 def _catalog_of(settings: Settings) -> Catalog:
@@ -199,11 +233,23 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("FRUITLAKE_DEBUG"):
             raise
+        if _spark_is_gone(error):
+            code = _fail(
+                "Spark has ended under the run: its Java process was killed, or out of memory. What was published "
+                "before stands, and the next run does what is missing"
+            )
+            sys.exit(code)
         first = (str(error).strip().splitlines() or [""])[0]
         code = _fail(f"{type(error).__name__}: {first[:300]} (this is not foreseen: FRUITLAKE_DEBUG=1 shows where)")
     if code == 130:  # typer turns Ctrl-C into this code by itself
         _fail("stopped; what was published before stands")
     sys.exit(code)
+
+
+def _spark_is_gone(error: Exception) -> bool:
+    from py4j.protocol import Py4JNetworkError
+
+    return isinstance(error, (ConnectionError, Py4JNetworkError))
 
 
 def _fail(message: str) -> int:

@@ -6,19 +6,24 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from threading import Thread
 
 from rich.console import Console
 
 from bootstrap.progress import SparkProgress
 from bootstrap.reporting import report_run
-from bootstrap.session import start
+from bootstrap.session import start, starting
 from bootstrap.settings import Settings
 from catalog.attach import attach
+from catalog.erasures import pending
 from catalog.errors import CatalogError, FruitlakeError, SettingsError
 from catalog.local import LocalCatalog
+from catalog.location import check_bucket, check_catalog
+from catalog.lock import working
 from catalog.protocol import Catalog
 from catalog.storage import is_remote
+from expectations.suites import load
 from ingestion.source import check_source
 from transforms.dbt import invoke
 from transforms.run import Run
@@ -29,16 +34,32 @@ LAYERS = ("bronze", "silver", "gold")
 
 def open_catalog(settings: Settings) -> Catalog:
     """The catalog of the lake, chosen by its URI."""
+    check_catalog(settings.lake, settings.regions)
+    check_bucket(settings.lake, settings.regions)
+    if is_remote(settings.lake):
+        from catalog.glue import GlueCatalog
+
+        return GlueCatalog(settings.lake, settings.database_prefix)
     return LocalCatalog(settings.lake)
 
 
 @contextmanager
 def open_run(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
     """A run over a Spark session in which every published table is attached; it finds its featurizer if not given."""
+    check_bucket(settings.lake, settings.regions)
     check_writable(settings.lake)
-    with console.status("starting Spark"):
+    check_no_erasure(settings.lake)
+    with working(settings.lake), opened(settings, console, featurizer) as run:
+        yield run
+
+
+@contextmanager
+def opened(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
+    """A run for who holds the lake already."""
+    catalog = open_catalog(settings)
+    catalog.repair()
+    with console.status(starting(settings)):
         spark = start(settings)
-        catalog = open_catalog(settings)
         attach(spark, catalog)
     run = Run(
         spark=spark,
@@ -49,6 +70,8 @@ def open_run(settings: Settings, console: Console, featurizer: Featurizer | None
         refit=settings.refit,
         engine=settings.engine,
         max_quarantine_share=settings.max_quarantine_share,
+        purpose=settings.purpose,
+        legal_basis=settings.legal_basis,
         cache=settings.cache,
         progress=SparkProgress(spark, console),
     )
@@ -65,14 +88,19 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     if layer in ("bronze", "all"):
         if settings.images is None:
             raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
+        check_bucket(settings.images, settings.regions)
         check_source(settings.images)
         check_apart(settings.images, settings.lake)
+    check_bucket(settings.lake, settings.regions)
     check_writable(settings.lake)
     featurizer = None
     if layer != "bronze":
         with console.status("preparing MobileNetV2"):
             featurizer = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
+    ahead = Thread(target=load, daemon=True)
+    ahead.start()
     with open_run(settings, console, featurizer) as run:
+        ahead.join()  # Spark has started meanwhile; nothing is imported in two threads from here on
         try:
             invoke(run, ["build", *([] if layer == "all" else ["--select", f"tag:{layer}"])], quiet=True)
         except FruitlakeError as error:
@@ -81,9 +109,21 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     return run
 
 
+def check_no_erasure(lake: str) -> None:
+    """Raise CatalogError if an erasure was interrupted: until it is finished, a run could bring back what has to go."""
+    begun = pending(lake)
+    if begun:
+        raise CatalogError(
+            f"an erasure of {begun[0].requested_at} in '{lake}' was interrupted: finish it with "
+            f"`fruitlake erase --resume --lake {lake}`, then run again"
+        )
+
+
 def check_apart(images: str, lake: str) -> None:
     """Raise SettingsError if one lies in the other: the lake's own files would be taken for photos."""
-    photos, tables = Path(images).resolve(), Path(lake).resolve()
+    if is_remote(images) != is_remote(lake):
+        return
+    photos, tables = (PurePosixPath(p) if is_remote(p) else Path(p).resolve() for p in (images, lake))
     if photos == tables or photos in tables.parents or tables in photos.parents:
         raise SettingsError(
             f"the lake '{lake}' and the photos '{images}' lie in one another: give --lake a folder beside the photos"
@@ -91,9 +131,11 @@ def check_apart(images: str, lake: str) -> None:
 
 
 def check_writable(lake: str) -> None:
-    """Raise CatalogError if the lake's folder, or the one it would be made in, cannot be written."""
+    """Raise CatalogError if the lake's folder, or the one it would be made in, cannot be written; AwsError in S3."""
     if is_remote(lake):
-        return
+        from catalog import bucket
+
+        return bucket.check_writable(lake)
     folder = Path(lake)
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

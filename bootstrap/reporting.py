@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bootstrap.session import start
+from bootstrap.session import start, starting
 from bootstrap.settings import Settings
 from catalog.attach import attach
 from catalog.errors import FruitlakeError
@@ -35,7 +35,7 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
 
 def report_lake(settings: Settings, catalog: Catalog, console: Console) -> str:
     """Write the report of the lake's last run again. Returns its URI."""
-    with console.status("starting Spark"):
+    with console.status(starting(settings)):
         spark = start(settings)
         attach(spark, catalog)
     with console.status("writing the report"):

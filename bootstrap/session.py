@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from pyspark.accumulators import AccumulatorServer
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
+from bootstrap import s3a
 from bootstrap.java import java_problem
 from bootstrap.settings import Settings
 from catalog.errors import SettingsError
+from catalog.storage import is_remote
 
 # True wherever the session runs: what the code's correctness or memory rests on.
 _ALWAYS = {
@@ -34,12 +38,16 @@ _ALWAYS = {
 
 
 def start(settings: Settings) -> SparkSession:
-    """The session of a run. Raises SettingsError if this machine has no Java that Spark runs on."""
+    """The session of a run.
+
+    Raises SettingsError if this machine has no Java that Spark runs on, or the lake is in S3 and Spark's jars for it
+    are not there, or cannot be fetched.
+    """
     builder = SparkSession.builder.appName("fruitlake")
     for key, value in _ALWAYS.items():
         builder = builder.config(key, value)
-    if "SPARK_ENV_LOADED" in os.environ or SparkSession.getActiveSession():  # spark-submit has started the JVM
-        return builder.getOrCreate()
+    if "PYSPARK_GATEWAY_PORT" in os.environ or SparkSession.getActiveSession():  # spark-submit has started the JVM
+        return _with_s3a(builder.getOrCreate()) if is_remote(settings.lake) else builder.getOrCreate()
     problem = java_problem()
     if problem:
         raise SettingsError(problem)
@@ -47,8 +55,31 @@ def start(settings: Settings) -> SparkSession:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     for key, value in _local(settings).items():
         builder = builder.config(key, value)
-    with _stderr_to(log_file(settings)):
-        return builder.getOrCreate()
+    # If the JVM dies, the run says so in a line; PySpark's own helper thread would print a traceback before it.
+    AccumulatorServer.handle_error = lambda self, request, client_address: None  # type: ignore[method-assign]
+    try:
+        with _stderr_to(log_file(settings)):
+            return builder.getOrCreate()
+    except PySparkRuntimeError as error:  # the JVM ended before it could talk to us
+        said = log_file(settings).read_text(errors="replace")
+        why = s3a.problem(said) or "Spark's Java process did not start"
+        raise SettingsError(f"{why} (what it said is in {log_file(settings)})") from error
+
+
+def starting(settings: Settings) -> str:
+    """What a person who waits for the session is told."""
+    first = is_remote(settings.lake) and not s3a.fetched(settings.cache)
+    return "starting Spark" + (", and fetching its S3 jars, once" if first else "")
+
+
+def _with_s3a(spark: SparkSession) -> SparkSession:
+    """The session that is there already, if it can reach a lake in S3."""
+    jvm = spark.sparkContext._jvm
+    if jvm is None or not jvm.org.apache.spark.util.Utils.classIsLoadable("org.apache.hadoop.fs.s3a.S3AFileSystem"):
+        raise SettingsError(
+            "the Spark session that is running has no S3A (hadoop-aws): stop it, and start the one for s3:// first"
+        )
+    return spark
 
 
 def log_file(settings: Settings) -> Path:
@@ -60,6 +91,7 @@ def _local(settings: Settings) -> dict[str, str]:
     work = tempfile.mkdtemp(prefix="fruitlake-")
     atexit.register(shutil.rmtree, work, ignore_errors=True)
     log4j = Path(str(files("bootstrap") / "log4j2.properties"))
+    remote = s3a.configuration(settings.cache, work) if is_remote(settings.lake) else {}
     return {
         "spark.master": settings.master,
         "spark.ui.enabled": "false",
@@ -71,6 +103,9 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.local.dir": work,
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
         "spark.sql.shuffle.partitions": "8",  # the default of 200 is for clusters
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # a disk is listed faster than by a job
+        "spark.python.daemon.module": "bootstrap.spark_daemon",  # 100 ms less for every Python task
+        **remote,
     }
 
 

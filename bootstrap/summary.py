@@ -7,6 +7,8 @@ from rich.table import Table
 
 from catalog.protocol import Catalog
 from catalog.snapshot import Snapshot
+from catalog.storage import is_remote
+from expectations.facts import Facts
 from expectations.outcome import warnings_of
 from transforms.run import Run
 
@@ -36,7 +38,16 @@ def print_run(run: Run, console: Console) -> None:
         console.print("nothing new: every table stands as it was")
     print_pca(run, console)
     print_warnings(run, console)
-    console.print(f"lake: {run.catalog.lake}", soft_wrap=True)
+    console.print(f"lake: {place_of(run.catalog.lake)}", soft_wrap=True)
+
+
+def place_of(lake: str) -> str:
+    """The lake's URI and, of a bucket, its region: where the photos lie matters to who owns them."""
+    if not is_remote(lake):
+        return lake
+    from catalog import bucket  # imports boto3: only where there is a bucket
+
+    return f"{lake} ({bucket.region(lake)})"
 
 
 def print_pca(run: Run, console: Console) -> None:
@@ -50,6 +61,10 @@ def print_pca(run: Run, console: Console) -> None:
         f"PCA {row.pca_id}: {row.k} of {len(row.eigenvalues):,} components keep {share} of the variance "
         f"of the {row.fitted_rows:,} photos it was fitted on"
     )
+    if run.explained is not None:
+        fits = run.explained >= Facts(variance=run.variance).refit_below
+        advice = "" if fits else ": fit it to them, too, with `fruitlake run gold --refit`"
+        console.print(f"and {run.explained:.2%} of that of the photos added since{advice}")
 
 
 def print_warnings(run: Run, console: Console) -> None:

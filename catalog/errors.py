@@ -23,13 +23,33 @@ class CatalogError(FruitlakeError):
     """A table, snapshot or lake is missing, damaged or not writable."""
 
 
+class AwsError(FruitlakeError):
+    """AWS refused, or cannot be reached: credentials, permission, a bucket that is not there."""
+
+
+class RegionError(FruitlakeError):
+    """A bucket, or the catalog about it, lies where the data may not be."""
+
+
 class ConcurrentPublishError(CatalogError):
     """Another run published the table after this one read it; nothing was overwritten."""
+
+
+class BusyError(CatalogError):
+    """Somebody else works on the lake, and what was asked for needs it alone."""
 
 
 class AuditError(FruitlakeError):
     """What was written breaks the table's contract; it was not published."""
 
 
+class EmrError(FruitlakeError):
+    """AWS, or a job on it, refused or failed; or nothing is there for it to run."""
+
+
 class RunError(FruitlakeError):
     """A model failed for a reason of its own; what was current before still is."""
+
+
+class QueryError(FruitlakeError):
+    """A question to the lake cannot be asked as it is, or its engine refused it, failed or was stopped."""

@@ -1,6 +1,6 @@
 """The catalog of a lake in a local folder: JSON files, one atomic pointer a table.
 
-<lake>/_catalog/<table>/<snapshot id>.json   immutable
+<lake>/_catalog/<table>/<snapshot id>.json   immutable, see entries.py
 <lake>/_catalog/<table>/CURRENT              the id readers follow, replaced atomically
 <lake>/_catalog/lock                         held while a pointer moves
 """
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from catalog.errors import CatalogError, ConcurrentPublishError
+from catalog.entries import Entries, check_forgettable, check_parent
+from catalog.errors import CatalogError
 from catalog.snapshot import Snapshot
 from catalog.storage import write_atomically
 
@@ -22,6 +23,7 @@ class LocalCatalog:
     def __init__(self, lake: str) -> None:
         self._lake = lake
         self._root = Path(lake) / "_catalog"
+        self._entries = Entries(lake, lambda table: str(self._pointer(table)))
 
     @property
     def lake(self) -> str:
@@ -31,7 +33,7 @@ class LocalCatalog:
         return sorted(p.parent.name for p in self._root.glob("*/CURRENT"))
 
     def current(self, table: str) -> Snapshot | None:
-        pointer = self._root / table / "CURRENT"
+        pointer = self._pointer(table)
         if not pointer.exists():
             return None
         try:
@@ -41,46 +43,42 @@ class LocalCatalog:
                 f"the catalog's pointer {pointer} cannot be read ({error}): "
                 f"write the id of a snapshot of {table} into it"
             ) from error
-        return self._load(table, snapshot_id)
+        return self._entries.load(table, snapshot_id)
 
     def publish(self, snapshot: Snapshot) -> None:
         with self._locked():
             current = self.current(snapshot.table)
-            if (current.id if current else None) != snapshot.parent:
-                raise ConcurrentPublishError(
-                    f"{snapshot.table} was published by another run ({current.id if current else 'none'}) "
-                    f"while this one worked from {snapshot.parent or 'an empty table'}: run again, "
-                    "what is already there is kept and not done twice"
-                )
-            entry = self._root / snapshot.table / f"{snapshot.id}.json"
-            write_atomically(str(entry), snapshot.to_json().encode())
+            check_parent(snapshot, current.id if current else None)
+            self._entries.save(snapshot)
             try:
-                write_atomically(str(entry.with_name("CURRENT")), snapshot.id.encode())
+                self._point(snapshot)
             except BaseException:
-                entry.unlink()  # its files are about to be removed: history must not offer it
+                # its files are about to be removed: history must not offer it
+                self._entries.remove(snapshot.table, snapshot.id)
                 raise
 
     def history(self, table: str) -> list[Snapshot]:
-        ids = sorted((p.stem for p in (self._root / table).glob("*.json")), reverse=True)
-        return [self._load(table, id_) for id_ in ids]
+        return self._entries.history(table)
 
     def rollback(self, table: str, snapshot_id: str) -> Snapshot:
-        known = [s.id for s in self.history(table)]
-        if snapshot_id not in known:
-            raise CatalogError(f"{table} has no snapshot '{snapshot_id}': choose one of {', '.join(known) or '(none)'}")
+        snapshot = self._entries.find(table, snapshot_id)
         with self._locked():
-            write_atomically(str(self._root / table / "CURRENT"), snapshot_id.encode())
-        return self._load(table, snapshot_id)
+            self._point(snapshot)
+        return snapshot
 
-    def _load(self, table: str, snapshot_id: str) -> Snapshot:
-        path = self._root / table / f"{snapshot_id}.json"
-        try:
-            return Snapshot.from_json(path.read_text())
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise CatalogError(
-                f"the catalog entry {path} cannot be read ({error}): restore it, or write the id of "
-                f"another snapshot of {table} into {path.parent / 'CURRENT'}"
-            ) from error
+    def forget(self, table: str, snapshot_id: str) -> None:
+        with self._locked():
+            check_forgettable(self._entries.find(table, snapshot_id), self.current(table))
+            self._entries.remove(table, snapshot_id)
+
+    def repair(self) -> None:
+        """Nothing to mend: nobody but the pointer, which moves at once, says what is current."""
+
+    def _point(self, snapshot: Snapshot) -> None:
+        write_atomically(str(self._pointer(snapshot.table)), snapshot.id.encode())
+
+    def _pointer(self, table: str) -> Path:
+        return self._root / table / "CURRENT"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

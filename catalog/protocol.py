@@ -29,3 +29,15 @@ class Catalog(Protocol):
 
     def rollback(self, table: str, snapshot_id: str) -> Snapshot:
         """Make an older snapshot current again. Raises CatalogError if there is none of that id."""
+
+    def repair(self) -> None:
+        """Before a run writes: mend what a publish that was killed left where other engines look.
+
+        Readers of this catalog follow the pointer and never saw it; a lake that is whole stays as it is.
+        """
+
+    def forget(self, table: str, snapshot_id: str) -> None:
+        """Take an older snapshot out of the history; its files are not touched.
+
+        Raises CatalogError if there is none of that id, or it is the current one.
+        """

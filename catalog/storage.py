@@ -21,23 +21,30 @@ def normalize(uri: str) -> str:
     """An absolute local path or an `s3://` URI, without a trailing slash.
 
     Raises SettingsError for any other scheme, and for nothing: an empty shell variable must not name a place.
+    Empty parts of a key go: `s3://bucket//lake` is a folder without a name, which Athena does not read.
     """
     if not uri.strip():
         raise SettingsError("an empty path names no place: give a folder")
     if is_remote(uri):
-        return "s3://" + uri.split("://", 1)[1].rstrip("/")
+        parts = [part for part in uri.split("://", 1)[1].split("/") if part]
+        if not parts:
+            raise SettingsError(f"'{uri}' names no bucket: give s3://bucket/prefix")
+        return "s3://" + "/".join(parts)
     if uri.startswith("file:"):
         uri = unquote(urlsplit(uri).path)
     elif "://" in uri:
         scheme = uri.split("://", 1)[0]
-        raise SettingsError(f"'{scheme}://' is not a place Fruitlake knows: give a folder")
+        raise SettingsError(f"'{scheme}://' is not a place Fruitlake knows: give a folder, or s3://bucket/prefix")
     return os.path.abspath(os.path.expanduser(uri))
 
 
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The filesystem of a normalized URI and the path in it."""
+    """The filesystem of a normalized URI and the path in it. Raises AwsError for a bucket that is closed to us."""
     if is_remote(uri):
-        return pafs.S3FileSystem(), uri.split("://", 1)[1]
+        from catalog import bucket  # imports boto3: only where there is a bucket
+
+        path = uri.split("://", 1)[1]
+        return bucket.filesystem(path.split("/", 1)[0]), path
     return pafs.LocalFileSystem(), uri
 
 
@@ -76,6 +83,11 @@ def delete_folder(uri: str) -> None:
     fs, path = filesystem(uri)
     if fs.get_file_info(path).type == pafs.FileType.Directory:
         fs.delete_dir(path)
+
+
+def delete_file(uri: str) -> None:
+    fs, path = filesystem(uri)
+    fs.delete_file(path)
 
 
 def write_object(uri: str, data: bytes) -> None:

@@ -30,14 +30,29 @@ class PcaInUse:
 
 @dataclass(frozen=True)
 class Facts:
-    """intake and pca are None, and expected_rows too, where the run has nothing to say of them."""
+    """intake and pca are None, and expected_rows too, where the run has nothing to say of them.
+
+    explained: share of the variance of the photos added since the PCA was fitted that it explains, None if there are
+    none. erasing: photos are being erased, so that a table may have fewer rows than before.
+    """
 
     variance: float = 0.90
     max_quarantine_share: float = MAX_QUARANTINE_SHARE
     intake: Intake | None = None
     expected_rows: int | None = None
     pca: PcaInUse | None = None
+    explained: float | None = None
+    erasing: bool = False
 
     def limits(self) -> Mapping[str, float]:
         """The limits that thresholds.yml leaves to the run, by the names it uses."""
-        return {"variance": self.variance, "max_quarantine_share": self.max_quarantine_share}
+        return {
+            "variance": self.variance,
+            "max_quarantine_share": self.max_quarantine_share,
+            "refit_below": self.refit_below,
+        }
+
+    @property
+    def refit_below(self) -> float:
+        """The share of new photos' variance below which the PCA should be fitted anew: a tenth less than its target."""
+        return round(self.variance * 0.9, 6)

@@ -8,13 +8,15 @@ The names are those of thresholds.yml.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from expectations.facts import Facts
+from ingestion.metadata import has_metadata
 
 Numbers = dict[str, float | None]
 
@@ -54,6 +56,7 @@ def images(written: DataFrame, rows: int, previous: Previous | None, facts: Fact
         "label_imbalance": _share(most, fewest),
         "smallest_side": side,
         "largest_photo": pixels,
+        "photos_with_metadata": _photos_with_metadata(written),
     }
 
 
@@ -88,12 +91,13 @@ def pca(written: DataFrame, rows: int, previous: Previous | None, facts: Facts) 
 def fruit_vectors(written: DataFrame, rows: int, previous: Previous | None, facts: Facts) -> Numbers:
     found = written.groupBy("label").agg(F.collect_set("pca_id").alias("pca_ids")).collect()
     lost = None
-    if previous is not None:
+    if previous is not None and not facts.erasing:
         before = {row["label"] for row in previous.frame.select("label").distinct().collect()}
         lost = len(before - {row["label"] for row in found})
     return {
-        "rows_against_previous": _share(rows, previous.rows) if previous else None,
+        "rows_against_previous": _share(rows, previous.rows) if previous and not facts.erasing else None,
         "labels_lost": lost,
+        "explained_of_new_photos": facts.explained,
         "pcas": len({pca_id for row in found for pca_id in row["pca_ids"]}),
     }
 
@@ -102,7 +106,7 @@ def label_summary(written: DataFrame, rows: int, previous: Previous | None, fact
     share = written.agg(F.max("share")).first()
     same_pca = previous is not None and facts.pca is not None and previous.pca_id == facts.pca.pca_id
     return {
-        "labels_against_previous": _share(rows, previous.rows) if previous else None,
+        "labels_against_previous": _share(rows, previous.rows) if previous and not facts.erasing else None,
         "largest_label_share": share[0] if share else None,
         # the vectors of two PCAs lie in different spaces: nothing to compare
         "centroid_drift": _centroid_drift(written, previous.frame) if previous and same_pca else None,
@@ -126,6 +130,18 @@ def _centroid_drift(now: DataFrame, before: DataFrame) -> float | None:
     moved = now.alias("now").join(before.alias("before"), "label").where("before.spread > 0")
     row = moved.agg(F.max(F.sqrt(squares) / F.col("before.spread"))).first()
     return row[0] if row else None
+
+
+def _photos_with_metadata(written: DataFrame) -> int:
+    """Counted in what was written: a walk over each photo's headers, some 20 µs, where decoding it takes 300."""
+
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            found = sum(has_metadata(photo.as_buffer().to_pybytes()) for photo in batch["content"])
+            yield pa.RecordBatch.from_pydict({"photos": pa.array([found], pa.int64())})
+
+    row = written.select("content").mapInArrow(count, "photos bigint").agg(F.sum("photos")).first()
+    return int(row[0] or 0) if row else 0
 
 
 def _share(part: float | None, whole: float | None) -> float | None:

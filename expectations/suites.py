@@ -1,22 +1,25 @@
 """Great Expectations suites over a table's numbers, and the Data Docs that show them.
 
     statistics.py {name: number} ──one-row Spark frame──▶ suite of thresholds.yml ──checkpoint──▶ outcomes
-                                                             └──▶ <lake>/reports/data_docs/ (a local lake's)
+                                                             └──▶ <lake>/reports/data_docs/
 
 A suite never sees the wide table: its numbers come from two jobs at most, and GX would start one a metric.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pyspark.sql import SparkSession
 
-from catalog.storage import is_remote
+from catalog.storage import is_remote, write_object
 from expectations.facts import Facts
 from expectations.outcome import Outcome
 from expectations.statistics import Numbers
@@ -28,12 +31,20 @@ if TYPE_CHECKING:
 _SITE = "lake"
 
 
+def load() -> None:
+    """Import Great Expectations, which takes seconds: only where something is judged, or while there is time."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while it is imported
+    importlib.import_module("great_expectations")
+
+
 class Suites:
     """A run's GX context. It lives in memory; only the Data Docs are written."""
 
     def __init__(self, spark: SparkSession, lake: str) -> None:
         self._spark = spark
-        self._docs = None if is_remote(lake) else f"{lake}/reports/data_docs"
+        self._docs = f"{lake}/reports/data_docs"
+        # GX writes to disks; what it makes for a bucket goes on from here
+        self._upload = TemporaryDirectory(prefix="fruitlake-docs-") if is_remote(lake) else None
         self._unwritten = False
 
     def judge(self, table: str, numbers: Numbers, facts: Facts) -> list[Outcome]:
@@ -49,9 +60,14 @@ class Suites:
 
     def write_docs(self) -> None:
         """Build the Data Docs of what was judged since the last time, if anything was."""
-        if self._docs and self._unwritten:
-            self._context.build_data_docs(site_names=[_SITE])
-            self._unwritten = False
+        if not self._unwritten:
+            return
+        self._context.build_data_docs(site_names=[_SITE])
+        if self._upload:
+            folder = Path(self._upload.name)
+            for page in (p for p in folder.rglob("*") if p.is_file()):
+                write_object(f"{self._docs}/{page.relative_to(folder).as_posix()}", page.read_bytes())
+        self._unwritten = False
 
     def _run(
         self, table: str, judged: list[Threshold], known: Mapping[str, float], limits: Mapping[str, float]
@@ -83,8 +99,8 @@ class Suites:
 
     @cached_property
     def _context(self) -> EphemeralDataContext:
-        os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while it is imported
-        import great_expectations as gx  # imports for seconds: only where something is judged
+        load()
+        import great_expectations as gx
         from great_expectations.data_context.types.base import (
             DataContextConfig,
             InMemoryStoreBackendDefaults,
@@ -95,12 +111,12 @@ class Suites:
         in_memory = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
         config = DataContextConfig(store_backend_defaults=in_memory, progress_bars=ProgressBarsConfig(globally=False))
         context = gx.get_context(mode="ephemeral", project_config=config)
-        if self._docs:
-            site = {
-                "class_name": "SiteBuilder",
-                "show_how_to_buttons": False,
-                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": self._docs},
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            }
-            context.add_data_docs_site(_SITE, site)  # type: ignore[arg-type]
+        folder = self._upload.name if self._upload else self._docs
+        site = {
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder},
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        }
+        context.add_data_docs_site(_SITE, site)  # type: ignore[arg-type]
         return context

@@ -59,7 +59,6 @@ class Ingestion:
         self._now = F.lit(datetime.now(UTC))
         check_source(source)
         files = list_source(spark, source).persist()
-        self._inputs = files.count()
         # What could not be read may be readable now, though neither its size nor its time has changed.
         settled = (
             known_quarantine.where(F.col("reason") != "unreadable source") if known_quarantine is not None else None
@@ -70,6 +69,7 @@ class Ingestion:
                 pending = _matching(pending, known, _VERSION, "left_anti")
         todo = pending.agg(F.count("*").alias("files"), F.coalesce(F.sum("size"), F.lit(0)).alias("bytes")).first()
         assert todo is not None  # an aggregate without groups has one row
+        self._inputs = int(todo["files"]) if pending is files else files.count()
         self._known_quarantine = known_quarantine
         self._settled = _matching(files, settled, _VERSION, "left_semi").count() if settled is not None else 0
         slots = spark.sparkContext.defaultParallelism

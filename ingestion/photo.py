@@ -125,11 +125,29 @@ def _guess(data: bytes) -> str:
     return "text" if data[:512].isascii() else "unknown bytes"
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def orientation(data: bytes) -> int:
+    """How the camera was held, 1 to 8 as EXIF counts; 1 (upright) if the photo does not say, or cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = _open(data)
+        except Rejected:
+            return 1
+        if image.width * image.height > MAX_PIXELS:  # a PNG may have to be decoded for what stands behind its pixels
+            return 1
+        return _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        turn = image.getexif().get(_ORIENTATION, 1)
+        return turn if turn in _TURNS else 1
     except Exception:  # noqa: BLE001  # damaged metadata; the pixels are whole
-        turn = None
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
 

@@ -69,8 +69,10 @@ def _frontier(root: str) -> list[Folder]:
     seen: list[Folder] = []
     level = [root]
     while level and len(level) < _FRONTIER:
-        seen += [Folder(path, deep=False) for path in level]
-        level = [sub for path in level for sub in subfolders_of(path)]
+        below = {path: subfolders_of(path) for path in level}
+        # A key like a//b.jpg makes a folder without a name, which is listed as if `a` lay in itself: no way down.
+        seen += [Folder(path, deep=path in subs) for path, subs in below.items()]
+        level = [sub for path, subs in below.items() if path not in subs for sub in subs]
     return seen + [Folder(path, deep=True) for path in level]
 
 
@@ -78,7 +80,7 @@ def subfolders_of(path: str) -> list[str]:
     if is_remote(path):
         fs, inner = filesystem(path)
         found = fs.get_file_info(pafs.FileSelector(inner, allow_not_found=True))
-        return sorted("s3://" + f.path for f in found if f.type == pafs.FileType.Directory)
+        return sorted("s3://" + f.path.rstrip("/") for f in found if f.type == pafs.FileType.Directory)
     try:
         with os.scandir(path) as entries:
             return sorted(e.path for e in entries if _is_folder(e) and _is_utf8(e.path) and not _loops(e))
@@ -131,7 +133,9 @@ def walk_remote(path: str, deep: bool) -> Iterator[SourceFile]:
             continue
         parents = PurePosixPath(found.path).parts[1:-1]  # without bucket and name
         modified = found.mtime.astimezone(UTC) if found.mtime else None
-        yield SourceFile("s3://" + found.path, parents[-1] if parents else None, found.size or 0, modified)
+        row = SourceFile("s3://" + found.path, parents[-1] if parents else None, found.size or 0, modified)
+        nameless = "//" in found.path
+        yield row._replace(reason="unreadable source", detail="a folder without a name (//)") if nameless else row
 
 
 def _describe(entry: os.DirEntry[str]) -> SourceFile:

@@ -10,7 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bootstrap import session, settings
+from catalog.errors import SettingsError
 from ingestion.samples import draw_photo, write_sample_photos
+from tests.aws import AwsServer
 from tests.lakes import AWKWARD_LABELS, Lake
 
 
@@ -25,13 +27,52 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache folder of the whole test run: the bundled weights are exported once."""
-    return tmp_path_factory.mktemp("cache")
+    """The cache folder of the whole test run: the bundled weights are exported once.
+
+    Spark's S3 jars are the user's own, so that they are fetched once a machine.
+    """
+    folder = tmp_path_factory.mktemp("cache")
+    shared = settings.load().cache / "ivy"
+    shared.mkdir(parents=True, exist_ok=True)
+    (folder / "ivy").symlink_to(shared)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def spark(cache: Path) -> SparkSession:
-    return session.start(settings.load(cache=cache))
+def aws_server() -> Iterator[AwsServer]:
+    server = AwsServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def aws(aws_server: AwsServer) -> Iterator[AwsServer]:
+    """AWS on loopback, with no tables in it; the variables lead there."""
+    aws_server.forget_tables()
+    with aws_server.environment():
+        yield aws_server
+
+
+@pytest.fixture(scope="session")
+def spark(cache: Path, aws_server: AwsServer) -> SparkSession:
+    """The one session; it reaches AWS on loopback if Spark's S3 jars can be had."""
+    with aws_server.environment():
+        try:
+            return session.start(settings.load(cache=cache, lake="s3://lake"))
+        except SettingsError:
+            if os.environ.get("CI"):
+                raise  # there, no test may be skipped
+        return session.start(settings.load(cache=cache))
+
+
+@pytest.fixture(scope="session")
+def s3_spark(spark: SparkSession) -> SparkSession:
+    """The session, for tests that cannot do without S3."""
+    try:
+        session.start(settings.load(lake="s3://lake"))
+    except SettingsError as error:
+        pytest.skip(f"Spark's S3 jars could not be fetched: {error}")
+    return spark
 
 
 @pytest.fixture(scope="session")

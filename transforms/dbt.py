@@ -66,5 +66,9 @@ def _said(result: Any) -> str:
 
 def target_folder(run: Run) -> Path:
     """Where dbt leaves its artifacts for this lake: manifest, catalog, compiled models, docs."""
-    name = hashlib.sha256(run.catalog.lake.encode()).hexdigest()[:12]
-    return run.cache / "dbt" / name / "target"
+    return artifacts_folder(run.cache, run.catalog.lake) / "target"
+
+
+def artifacts_folder(cache: Path, lake: str) -> Path:
+    """All that dbt leaves for a lake: target and logs."""
+    return cache / "dbt" / hashlib.sha256(lake.encode()).hexdigest()[:12]

@@ -15,6 +15,8 @@ def facts_of(run: Run, table: str, expected_rows: int | None) -> Facts:
         intake=_intake(run) if table == "bronze.images" else None,
         expected_rows=expected_rows,
         pca=_pca(run) if table in _HOLDS_VECTORS else None,
+        explained=run.explained if table == "gold.fruit_vectors" else None,
+        erasing=run.erasing,
     )
 
 

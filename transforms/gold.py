@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from catalog.storage import for_spark
 from catalog.tables import PCA
+from transforms.explained import explained_of_new
 from transforms.pca import VariancePCA, VariancePCAModel
 from transforms.run import Run
 
@@ -38,8 +39,12 @@ def project(run: Run, features: DataFrame, pca: DataFrame) -> DataFrame:
     """Rows for gold.fruit_vectors: the features of the PCA's model, projected."""
     row = pca.first()
     assert row is not None  # gold.pca always holds one row
-    mine = _of_model(features, row.model_id).select("image_id", "label", "features")
-    vectors = PipelineModel.load(_location(run, row.pca_id)).transform(mine)
+    mine = _of_model(features, row.model_id)
+    pipeline = PipelineModel.load(_location(run, row.pca_id))
+    model = pipeline.stages[0]
+    assert isinstance(model, VariancePCAModel)
+    run.explained = explained_of_new(run, mine, model, row.pca_id)
+    vectors = pipeline.transform(mine.select("image_id", "label", "features"))
     return vectors.withColumn("pca_id", F.lit(row.pca_id))
 
 

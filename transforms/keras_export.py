@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.errors import FruitlakeError, WeightsError
 from catalog.storage import write_atomically
 from catalog.tables import FEATURES
-from transforms.weights import OTHERS, SIDE
+from transforms.weights import FINGERPRINT, OTHERS, SIDE, fingerprint_of
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,7 @@ def load_keras(path: Path) -> keras.Model:
     return model
 
 
-def to_onnx(model: keras.Model) -> bytes:
+def to_onnx(model: keras.Model, fingerprint: str) -> bytes:
     """The network from uint8 pixels (n, 224, 224, 3) to features (n, 1280); scaling is inside the graph."""
     import tensorflow as tf
     import tf2onnx
@@ -47,6 +47,7 @@ def to_onnx(model: keras.Model) -> bytes:
 
     signature = [tf.TensorSpec((None, SIDE, SIDE, 3), tf.uint8, name="pixels")]
     proto, _ = tf2onnx.convert.from_function(tf.function(features), input_signature=signature, opset=17)
+    proto.metadata_props.add(key=FINGERPRINT, value=fingerprint)
     return bytes(proto.SerializeToString())
 
 
@@ -76,7 +77,7 @@ def _main(command: str, first: str, *rest: str) -> None:
         return
     model = load_keras(Path(first))
     if command == "onnx":
-        write_atomically(rest[0], to_onnx(model))
+        write_atomically(rest[0], to_onnx(model, fingerprint_of(Path(first))))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from catalog.storage import delete_folder, files, for_spark, subfolders
 from catalog.tables import TABLES, Table
 from expectations.audit import AuditResult, audit, check_schema
 from transforms.facts import facts_of
+from transforms.grounds import grounds_of
+from transforms.lineage import lineage_of
 from transforms.run import Published, Run
 
 CANDIDATE = "candidate.snapshot"  # the session's name for what was written and is not yet published
@@ -50,10 +52,12 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
         if table.mode == "append" and current is not None and not result.rows:
             delete_folder(f"{run.catalog.lake}/{folder}")
             return _outcome(run, Published(name, current, False, time.monotonic() - started))
-        snapshot = _next(_added(run, table, folder), table, current, result, inputs)
+        made_by = {"inputs": inputs, **lineage_of(run, name), **grounds_of(run, name)}
+        snapshot = _next(_added(run, table, folder), table, current, result, made_by)
         run.catalog.publish(snapshot)
     except BaseException:
-        delete_folder(f"{run.catalog.lake}/{folder}")
+        if not _is_current(run, name):  # stopped after the pointer had moved, it is published
+            delete_folder(f"{run.catalog.lake}/{folder}")
         raise
     attach_snapshot(run.spark, run.catalog.lake, snapshot)
     return _outcome(run, Published(name, snapshot, True, time.monotonic() - started))
@@ -83,7 +87,9 @@ def _added(run: Run, table: Table, folder: str) -> Snapshot:
     )
 
 
-def _next(added: Snapshot, table: Table, current: Snapshot | None, result: AuditResult, inputs: str) -> Snapshot:
+def _next(
+    added: Snapshot, table: Table, current: Snapshot | None, result: AuditResult, made_by: dict[str, str]
+) -> Snapshot:
     """The table's next snapshot: what was added and, for an appending table, all that is already there."""
     kept = current if current is not None and table.mode == "append" else None
     return replace(
@@ -94,12 +100,17 @@ def _next(added: Snapshot, table: Table, current: Snapshot | None, result: Audit
         partitions={**(kept.partitions if kept else {}), **added.partitions},
         parameters={
             "rows_added": str(result.rows),
-            "inputs": inputs,
+            **made_by,
             "producer": f"fruitlake {version('fruitlake')}",
             **result.parameters(),
         },
         parent=current.id if current else None,
     )
+
+
+def _is_current(run: Run, name: str) -> bool:
+    current = run.catalog.current(name)
+    return current is not None and current.id == run.id
 
 
 def _outcome(run: Run, published: Published) -> Published:

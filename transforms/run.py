@@ -39,6 +39,10 @@ class Run:
     cache: Path
     progress: Progress
     max_quarantine_share: float = MAX_QUARANTINE_SHARE
+    purpose: str | None = None
+    legal_basis: str | None = None
+    explained: float | None = None  # of the variance of photos added since the PCA was fitted, 0 to 1
+    erasing: bool = False  # rows are taken out on purpose: fewer than before is no sign of a fault
     id: str = field(default_factory=new_id)
     outcomes: dict[str, Published] = field(default_factory=dict)
     failure: FruitlakeError | None = None

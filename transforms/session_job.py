@@ -69,6 +69,9 @@ def _inputs(run: Run, node: dict[str, Any], code: str) -> str:
 
 def _short(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    if causes:  # Java's: the innermost is what a person can act on (a full disk, a worker that was killed)
+        return causes[-1][:300]
     return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
 
 

@@ -10,7 +10,9 @@ from pyspark.sql import functions as F
 from transforms.featurizer import featurize
 from transforms.run import Run
 
-_PHOTOS_A_TASK = 512  # some seconds of work: small enough to balance, large enough for a useful file
+_PHOTOS_A_TASK = 512  # some seconds of work, and a useful file
+_TASKS_A_SLOT = 6  # at least, so that no slot waits long for the last one
+_FEWEST_PHOTOS_A_TASK = 64
 
 
 def new_features(run: Run, images: DataFrame) -> DataFrame | None:
@@ -24,8 +26,13 @@ def new_features(run: Run, images: DataFrame) -> DataFrame | None:
     if not photos:
         return None
     slots = run.spark.sparkContext.defaultParallelism
-    tasks = min(photos, slots * math.ceil(photos / (slots * _PHOTOS_A_TASK)))
     # by image_id, a hash: even tasks whatever the bronze files look like, and the same ones at a retry
-    rows = featurize(todo.repartition(tasks, "image_id"), run.featurizer)
+    rows = featurize(todo.repartition(_tasks(photos, slots), "image_id"), run.featurizer)
     run.expect(photos)
     return rows.withColumn("model_id", F.lit(run.featurizer.model_id))
+
+
+def _tasks(photos: int, slots: int) -> int:
+    """Rounds of tasks that keep every slot busy to the end."""
+    rounds = max(math.ceil(photos / (slots * _PHOTOS_A_TASK)), _TASKS_A_SLOT)
+    return min(slots * rounds, math.ceil(photos / _FEWEST_PHOTOS_A_TASK))

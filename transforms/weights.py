@@ -2,6 +2,7 @@
 
 imagenet | bundled | FILE ──▶ weights file ──▶ model_id (from the numbers, not from the file's bytes)
                                   └─keras_export.py, once─▶ ONNX in the cache ──▶ <lake>/model/<model_id>/
+FILE.onnx, exported like that before ──▶ the same model_id, without TensorFlow ────────────▲
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import Any
 import h5py
 
 from catalog.errors import WeightsError
-from catalog.storage import exists, write_object
+from catalog.storage import exists, normalize, read_bytes, write_object
 
 SIDE = 224  # px, what MobileNetV2 takes
 OTHERS = "--weights bundled takes the project's own, --weights FILE a .keras or .h5 file of MobileNetV2"
+FINGERPRINT = "fruitlake.fingerprint"  # an exported network says by this which weights it has
 _RECIPE = "rgb-bicubic224-div127.5"  # what is done to a photo before the network; part of the model's name
 _IMAGENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"  # Keras' own name
 
@@ -38,11 +40,13 @@ class Featurizer:
 
 def prepare(weights: str, engine: str, cache: Path, lake: str) -> Featurizer:
     """Make the model ready in the lake. weights: imagenet, bundled or a path. Raises WeightsError."""
+    if weights.endswith(".onnx"):
+        return _exported(weights, engine, lake)
     source = find(weights, cache)
     fingerprint = fingerprint_of(source)
     model_id = f"mobilenetv2-{engine}-{fingerprint[:12]}"
     if engine == "onnx":
-        local = cache / "onnx" / f"{fingerprint[:32]}.onnx"
+        local = cache / "onnx" / f"{fingerprint}.onnx"
         if not local.exists():
             _with_tensorflow("onnx", str(source), str(local))
         uri = f"{lake}/model/{model_id}/model.onnx"
@@ -53,6 +57,26 @@ def prepare(weights: str, engine: str, cache: Path, lake: str) -> Featurizer:
             _with_tensorflow("check", str(source))  # a wrong file must fail here, not in an executor
     if not exists(uri):
         write_object(uri, local.read_bytes())
+    return Featurizer(model_id, engine, uri)
+
+
+def _exported(weights: str, engine: str, lake: str) -> Featurizer:
+    """The model of an exported network, in a folder or a bucket, named as the machine that exported it named it."""
+    if engine != "onnx":
+        raise WeightsError(f"--engine {engine} cannot run the exported network '{weights}': {OTHERS}")
+    import onnxruntime  # not on top: whoever only looks at a lake does not wait for it
+
+    try:
+        network = read_bytes(normalize(weights))
+        fingerprint = onnxruntime.InferenceSession(network).get_modelmeta().custom_metadata_map[FINGERPRINT]
+    except OSError as error:
+        raise WeightsError(f"'{weights}' cannot be read ({error}): {OTHERS}") from error
+    except Exception as error:  # ONNX Runtime's own errors share no base but this
+        raise WeightsError(f"'{weights}' was not exported by Fruitlake ({type(error).__name__}): {OTHERS}") from error
+    model_id = f"mobilenetv2-{engine}-{fingerprint[:12]}"
+    uri = f"{lake}/model/{model_id}/model.onnx"
+    if not exists(uri):
+        write_object(uri, network)
     return Featurizer(model_id, engine, uri)
 
 

@@ -21,11 +21,13 @@ from bootstrap.bench.limit import photos_a_second
 from bootstrap.bench.memory import PeakMemory
 from bootstrap.bench.photos import link_photos, photo_files, repeat_samples
 from bootstrap.bench.report import Figure, Report
-from bootstrap.pipeline import build
+from bootstrap.bench.synthetic import fit_and_project
+from bootstrap.pipeline import build, open_run
 from bootstrap.session import start
 from bootstrap.settings import Settings
 from ingestion.samples import write_sample_photos
 from transforms.pca import VariancePCA
+from transforms.silver import new_features
 from transforms.weights import find, prepare
 
 _NOTEBOOK_PHOTOS = 500  # it is slow; its rate does not depend on how many
@@ -53,11 +55,11 @@ class Bench:
         photos = link_photos(files[: self._photos], self._work / "photos")
         limit = self._limit(files[: self._photos])
         with PeakMemory() as memory:
-            lake = self._layers(photos, limit)
+            self._layers(photos, limit)
             self._growth(files, limit)
         self._add("peak memory, JVM", f"{memory.jvm:,.0f} MB")
         self._add("peak memory, Python worker", f"{memory.worker:,.0f} MB", memory.worker / 700, "of 700 MB", 1, True)
-        self._pca(lake)
+        self._pca()
         self._notebook(files)
         return self.report
 
@@ -79,17 +81,26 @@ class Bench:
         self._add("limit", f"{limit:.0f} photos/s")
         return limit
 
-    def _layers(self, photos: Path, limit: float) -> Path:
+    def _layers(self, photos: Path, limit: float) -> None:
         self._console.print("bronze and silver, and a plain binaryFile copy")
         spark = start(self._settings)
         copy = binary_file_copy(spark, str(photos), str(self._work / "copy"))
         lake = self._work / "lake"
         bronze = self._timed("bronze", photos, lake)
         self._add("bronze", f"{self._photos / bronze:,.0f} photos/s", copy / bronze, "x binaryFile copy", 2)
-        silver = self._timed("silver", photos, lake)
-        self.silver = self._photos / silver
+        self.silver = self._photos / self._featurization(lake)
         self._add("silver", f"{self.silver:.0f} photos/s", self.silver / limit, "of limit", 0.90)
-        return lake
+
+    def _featurization(self, lake: Path) -> float:
+        """Seconds from the bronze table to features in Parquet: silver's own Spark job, without audit and dbt."""
+        settings = self._settings.model_copy(update={"lake": str(lake)})
+        with open_run(settings, _QUIET) as run:
+            prepare(settings.weights, settings.engine, settings.cache, settings.lake)  # as every run has it
+            started = time.monotonic()
+            rows = new_features(run, run.spark.table("bronze.images"))
+            assert rows is not None  # a lake that has bronze only
+            rows.write.parquet(str(self._work / "features"))
+            return time.monotonic() - started
 
     def _growth(self, files: list[Path], limit: float) -> None:
         seconds: dict[int, float] = {}
@@ -108,10 +119,9 @@ class Bench:
                 name = f"seconds a photo at {factor}N"
                 self._add(name, f"{1000 / rate:.2f} ms", grown, "x at N", 1.1, True)
 
-    def _pca(self, lake: Path) -> None:
+    def _pca(self) -> None:
         self._console.print("PCA: ours and Spark's")
-        spark = start(self._settings)
-        features = spark.read.parquet(*map(str, (lake / "silver" / "image_features").glob("batch=*"))).cache()
+        features = start(self._settings).read.parquet(str(self._work / "features")).cache()
         features.count()
         started = time.monotonic()
         model = VariancePCA(variance=self._settings.variance).fit(features)
@@ -129,6 +139,21 @@ class Bench:
         rate = count / seconds
         self._add("notebook", f"{rate:.1f} photos/s")
         self._add("silver against notebook", "", self.silver / rate, "x notebook", 10)
+
+    def scale(self, rows: int) -> Report:
+        """The PCA and gold on `rows` made-up feature vectors, against a tenth of them."""
+        spark = start(self._settings)
+        self.report = Report(self.report.machine, rows)
+        small = fit_and_project(spark, rows // 10, self._settings.variance, str(self._work / "tenth"))
+        with PeakMemory() as memory:
+            large = fit_and_project(spark, rows, self._settings.variance, str(self._work / "vectors"))
+        for name, seconds, tenth in (("PCA fit", large.fit, small.fit), ("gold", large.gold, small.gold)):
+            self._add(
+                name, f"{seconds:,.1f} s for k = {large.k}", seconds / 10 / tenth, "x a row at a tenth", 1.1, True
+            )
+        self._add("peak memory, JVM", f"{memory.jvm:,.0f} MB")
+        self._add("peak memory, Python worker", f"{memory.worker:,.0f} MB", memory.worker / 700, "of 700 MB", 1, True)
+        return self.report
 
     def _timed(self, layer: str, photos: Path, lake: Path) -> float:
         started = time.monotonic()

@@ -5,7 +5,9 @@ The queries do not depend on each other and are small, so a few run at once.
 
 from __future__ import annotations
 
+import json
 import platform
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +20,7 @@ from catalog.snapshot import Snapshot
 from catalog.storage import exists
 from expectations.report import gold
 from expectations.report.audits import table_audit
-from expectations.report.contents import Contents, Label, Point, Quarantine, Variance
+from expectations.report.contents import Contents, Grounds, Label, Point, Quarantine, Variance
 from expectations.report.drift import drift
 from expectations.report.facts import RunFacts
 from expectations.report.quarantine import quarantined
@@ -74,9 +76,18 @@ def collect(spark: SparkSession, catalog: Catalog, run: RunFacts, decode: Decode
             thumbnails=jpegs,
             pairs=similar.result() or (),
             quarantine=rejected.result() or Quarantine(),
+            grounds=grounds(snapshots.get("bronze.images")),
             drift=moved.result(),
             versions=versions(),
         )
+
+
+def grounds(images: Snapshot | None) -> tuple[Grounds, ...]:
+    """What the batches of bronze are kept for, the most common first."""
+    stated = json.loads(images.parameters.get("grounds", "{}")) if images else {}
+    batches = [stated.get(batch, {}) for batch in (images.partitions if images else ())]
+    counted = Counter((said.get("purpose"), said.get("legal_basis")) for said in batches)
+    return tuple(Grounds(purpose, basis, n) for (purpose, basis), n in counted.most_common())
 
 
 def versions() -> dict[str, str]:

@@ -86,6 +86,15 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
+class Grounds:
+    """What some batches of photos are kept for, and on which legal basis; None: nobody has said."""
+
+    purpose: str | None
+    legal_basis: str | None
+    batches: int
+
+
+@dataclass(frozen=True)
 class RowsChange:
     table: str
     before: int
@@ -126,5 +135,6 @@ class Contents:
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
     quarantine: Quarantine = Quarantine()
+    grounds: tuple[Grounds, ...] = ()
     drift: Drift = Drift()
     versions: Mapping[str, str] = field(default_factory=dict)

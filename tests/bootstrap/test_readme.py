@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from bootstrap import session
-from tests.bootstrap.test_cli import fruitlake
+from catalog.query.duck import DuckDB
+from tests.athena import athena_server
+from tests.bootstrap.test_cli import fruitlake_here
 from tests.lakes import Lake
 
 ROOT = Path(session.__file__).parents[1]
@@ -34,12 +36,29 @@ def place(built: Lake, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_run(place: Path, built: Lake) -> None:
-    shown = [command for command in commands("fruitlake") if command[1] in ("run", "status", "dbt")]
-    assert len(shown) >= 3
+def test_the_commands_run(place: Path, built: Lake, capfd: pytest.CaptureFixture[str]) -> None:
+    shown = [command for command in commands("fruitlake") if command[1] in ("run", "status", "dbt", "vacuum", "erase")]
+    shown = [command for command in shown if "s3://" not in " ".join(command)]  # test_s3.py runs those
+    assert len(shown) >= 5
     for command in shown:
-        done = fruitlake(*command[1:], cwd=place, FRUITLAKE_CACHE=str(built.cache))
-        assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
+        code = fruitlake_here(*command[1:], cwd=place, FRUITLAKE_CACHE=str(built.cache))
+        assert code == 0, f"{shlex.join(command)}: {capfd.readouterr().err}"
+
+
+def test_the_queries_run(place: Path, built: Lake, capfd: pytest.CaptureFixture[str]) -> None:
+    photo = DuckDB(built.catalog).run("select min(image_id) as image_id from gold.fruit_vectors").rows["image_id"][0]
+    shown = [command[1:] for command in commands("fruitlake") if command[1] in ("query", "catalog")]
+    assert {"nearest", "--sql", "s3://my-bucket/fruits", "sync-queries"} <= set().union(*shown)
+    with athena_server() as athena:
+        asked = [command for command in shown if "query" in command and "s3://" in " ".join(command)]
+        for _ in asked:
+            athena.answers([("batch", "varchar")], ["1"])
+        for command in shown:
+            words = [str(photo) if word == "ID" else word for word in command]
+            code = fruitlake_here(*words, cwd=place, **athena.environment)
+            assert code == 0, f"{shlex.join(words)}: {capfd.readouterr().err}"
+        assert len(athena.queries) == len(asked) >= 2
+        assert athena.backend.named_queries
 
 
 def test_the_python_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

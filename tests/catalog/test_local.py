@@ -1,9 +1,11 @@
-"""The local catalog: one pointer a table, which moves whole, for one writer at a time."""
+"""The local catalog: one pointer a table, which moves whole, for one writer at a time.
+
+What every catalog does is in test_catalogs.py.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,91 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import CatalogError, ConcurrentPublishError
+from catalog.errors import CatalogError
 from catalog.local import LocalCatalog
-from catalog.snapshot import Snapshot, new_id
-from catalog.tables import FRUIT_VECTORS
-
-TABLE = FRUIT_VECTORS.name
-
-
-def snapshot(id_: str, parent: str | None = None) -> Snapshot:
-    return Snapshot(
-        TABLE,
-        id_,
-        f"gold/fruit_vectors/snapshot={id_}",
-        FRUIT_VECTORS.columns,
-        rows=3,
-        bytes=99,
-        partition_by="label",
-        partitions={"Pêche d'été": "gold/x/label=Pêche d%27été", "🍎": "gold/x/label=🍎"},
-        parameters={"rows_added": "3"},
-        parent=parent,
-        created_at="2026-11-22T18:45:01+00:00",
-    )
-
-
-def published(catalog: LocalCatalog) -> str | None:
-    current = catalog.current(TABLE)
-    return current.id if current else None
+from tests.snapshots import TABLE, published, snapshot
 
 
 def folder(catalog: LocalCatalog) -> Path:
     return Path(catalog.lake) / "_catalog" / TABLE
-
-
-def test_a_new_lake_has_no_tables(catalog: LocalCatalog) -> None:
-    assert catalog.tables() == []
-    assert catalog.current(TABLE) is None
-    assert catalog.history(TABLE) == []
-
-
-def test_what_was_published_is_current(catalog: LocalCatalog) -> None:
-    catalog.publish(snapshot("1"))
-    assert catalog.current(TABLE) == snapshot("1")
-    assert catalog.tables() == [TABLE]
-    assert LocalCatalog(catalog.lake).current(TABLE) == snapshot("1")
-
-
-def test_history_is_newest_first(catalog: LocalCatalog) -> None:
-    for id_, parent in (("1", None), ("2", "1"), ("3", "2")):
-        catalog.publish(snapshot(id_, parent))
-    assert published(catalog) == "3"
-    assert [s.id for s in catalog.history(TABLE)] == ["3", "2", "1"]
-
-
-def test_ids_of_runs_tell_their_time() -> None:
-    assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{4}", new_id())
-    assert len({new_id() for _ in range(5)}) > 1
-
-
-def test_a_rollback_makes_an_older_snapshot_current(catalog: LocalCatalog) -> None:
-    catalog.publish(snapshot("1"))
-    catalog.publish(snapshot("2", parent="1"))
-    assert catalog.rollback(TABLE, "1") == snapshot("1")
-    assert published(catalog) == "1"
-    assert [s.id for s in catalog.history(TABLE)] == ["2", "1"]
-    catalog.publish(snapshot("3", parent="1"))
-    assert published(catalog) == "3"
-
-
-def test_a_rollback_to_what_never_was_names_what_was(catalog: LocalCatalog) -> None:
-    catalog.publish(snapshot("1"))
-    catalog.publish(snapshot("2", parent="1"))
-    with pytest.raises(CatalogError, match=f"{TABLE} has no snapshot '9': choose one of 2, 1"):
-        catalog.rollback(TABLE, "9")
-    with pytest.raises(CatalogError, match=r"gold.pca has no snapshot '9': choose one of \(none\)"):
-        catalog.rollback("gold.pca", "9")
-    assert published(catalog) == "2"
-
-
-@pytest.mark.parametrize("parent", [None, "0"])
-def test_a_snapshot_made_of_an_older_one_is_refused(catalog: LocalCatalog, parent: str | None) -> None:
-    catalog.publish(snapshot("1"))
-    with pytest.raises(ConcurrentPublishError, match=r"published by another run \(1\).*run again"):
-        catalog.publish(snapshot("2", parent))
-    assert published(catalog) == "1"
-    assert [s.id for s in catalog.history(TABLE)] == ["1"]
 
 
 TURNS = 4

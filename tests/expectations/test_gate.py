@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pyspark.sql import DataFrame
 from rich.console import Console
@@ -14,6 +15,7 @@ from bootstrap.summary import print_run, print_status
 from catalog.errors import AuditError, RunError
 from catalog.tables import FEATURES
 from ingestion.samples import draw_photo
+from tests.hostile import write_hostile
 from tests.lakes import Lake
 from transforms.dbt import invoke, target_folder
 from transforms.publish import publish
@@ -95,38 +97,40 @@ def test_a_warning_is_stored_with_the_snapshot_and_shown(lake: Lake) -> None:
 
 
 def test_too_many_bad_files_stop_the_run_before_silver_and_stay_in_quarantine(lake: Lake) -> None:
-    folder = lake.photos / "Plum"
-    folder.mkdir(parents=True)
-    for index in range(6):
-        draw_photo("Plum", index, 64).save(folder / f"{index}.png")
-    whole = (folder / "0.png").read_bytes()
-    bad = {"empty.jpg": b"", "text.jpg": b"no photo", "cut.png": whole[: len(whole) // 2], "anim.gif": b"GIF89a"}
-    for name, content in bad.items():
-        (folder / name).write_bytes(content)
+    for index in range(200):
+        label = ("Plum", "Kiwi Half")[index % 2]
+        (lake.photos / label).mkdir(parents=True, exist_ok=True)
+        draw_photo(label, index, 64).save(lake.photos / label / f"{index}.jpg")
+    fate = write_hostile(lake.photos / "Odd")
+    bad = {name: reason for name, reason in fate.items() if reason}
+    assert len(fate) == 40
+    good = 200 + len(fate) - len(bad)
 
     for _ in range(2):  # the second time the files are known; the answer is the same
         with pytest.raises(AuditError) as error:
             lake.run()
-        assert "bronze.images was not published: quarantined_share is 0.4, expected ≤ 0.05" in str(error.value)
-        assert "4 of 10 files" in str(error.value)
+        share = len(bad) / 240
+        assert f"bronze.images was not published: quarantined_share is {share:.4g}" in str(error.value)
+        assert f"{len(bad)} of 240 files" in str(error.value)
         assert "--max-quarantine-share" in str(error.value)
         assert lake.catalog.tables() == ["bronze.quarantine"]
 
-    run = lake.run("bronze", max_quarantine_share=0.5)
+    run = lake.run(max_quarantine_share=0.5)
     counts = run.ingested()
     assert counts is not None
-    assert (counts.inputs, counts.stored, counts.duplicates, counts.quarantined) == (10, 6, 0, 4)
+    assert (counts.inputs, counts.stored, counts.duplicates, counts.quarantined) == (240, good, 0, len(bad))
     with lake.open() as run:
         reasons = {Path(r.source_path).name: r.reason for r in run.spark.table("bronze.quarantine").collect()}
-    assert reasons == {
-        "empty.jpg": "empty",
-        "text.jpg": "not an image",
-        "cut.png": "truncated",
-        "anim.gif": "not an image",
-    }
-    assert not any(o.new for o in lake.run("bronze").outcomes.values()), "nothing new: nothing to refuse"
-    (folder / "more.jpg").write_bytes(b"")
-    with pytest.raises(AuditError, match="5 of 11 files"):
+        odd = run.spark.table("bronze.images").where("label = 'Odd'").select("image_id", "source_path")
+        rows = run.spark.table("silver.image_features").join(odd, "image_id").collect()
+        features = {Path(r.source_path).name: np.array(r.features) for r in rows}
+    assert reasons == bad
+    assert features.keys() == fate.keys() - bad.keys()
+    assert np.abs(features["lying.png"] - features["upright.png"]).max() < 1e-5, "featurized upright"
+    again = lake.run("bronze", max_quarantine_share=0.5)
+    assert not any(o.new for o in again.outcomes.values()), "what is known is not told twice"
+    (lake.photos / "Plum" / "more.jpg").write_bytes(b"")
+    with pytest.raises(AuditError, match=f"{len(bad) + 1} of 241 files"):
         lake.run("bronze")
 
 

@@ -26,6 +26,7 @@ from expectations.report.contents import (
     Check,
     Contents,
     Drift,
+    Grounds,
     Label,
     Movement,
     Pair,
@@ -85,6 +86,7 @@ def hostile_contents() -> Contents:
         thumbnails={HOSTILE: jpeg.getvalue()},
         pairs=(Pair(HOSTILE, "Kiwi", 0.5),),
         quarantine=Quarantine(1, ((HOSTILE, 1),), (RejectedFile(HOSTILE, HOSTILE, HOSTILE, HOSTILE, None),)),
+        grounds=(Grounds(HOSTILE, HOSTILE, 1), Grounds(None, None, 2)),
         drift=Drift((), (HOSTILE,), (HOSTILE,), (Movement(HOSTILE, 1.0, 0.5),), 1, 0.5, HOSTILE),
         versions={HOSTILE: HOSTILE},
     )

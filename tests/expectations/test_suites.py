@@ -14,6 +14,7 @@ from expectations.facts import Facts, Intake, PcaInUse
 from expectations.statistics import STATISTICS, Numbers, Previous
 from expectations.suites import Suites
 from expectations.thresholds import Threshold, parse, thresholds
+from tests.photos import encode, photo, picture
 
 FACTS = Facts(variance=0.9, max_quarantine_share=0.05)
 
@@ -75,8 +76,10 @@ def test_the_data_docs_show_every_suite_that_was_judged(spark: SparkSession, tmp
 
 def statistics(spark: SparkSession) -> dict[str, Numbers]:
     """Each table's numbers for a few rows and a previous snapshot."""
+    bare, rich = photo(), encode(picture(), comment=b"from Ada")
     photos = spark.createDataFrame(
-        [("Kiwi", 40, 50), ("Kiwi", 60, 70), ("Fig", 32, 99)], "label string, width int, height int"
+        [("Kiwi", 40, 50, bare), ("Kiwi", 60, 70, rich), ("Fig", 32, 99, bare)],
+        "label string, width int, height int, content binary",
     )
     features = spark.createDataFrame([(10.0, "m"), (14.0, "m")], "feature_norm float, model_id string")
     eigenvalues = [90.0, 5.0, 5.0] + [0.0] * (FEATURES - 3)
@@ -85,7 +88,7 @@ def statistics(spark: SparkSession) -> dict[str, Numbers]:
     columns = "label string, share double, spread double, centroid array<double>"
     now = spark.createDataFrame([("Kiwi", 0.75, 2.0, [3.0, 4.0]), ("Fig", 0.25, 0.0, [9.0, 9.0])], columns)
     before = spark.createDataFrame([("Kiwi", 0.75, 2.0, [0.0, 0.0]), ("Fig", 0.25, 0.0, [0.0, 0.0])], columns)
-    facts = Facts(intake=Intake(20, 5, 10, 2), expected_rows=4, pca=PcaInUse("p", 2))
+    facts = Facts(intake=Intake(20, 5, 10, 2), expected_rows=4, pca=PcaInUse("p", 2), explained=0.7)
     other = spark.createDataFrame([("Fig", "p")], "label string, pca_id string").union(vectors)
     return {
         "bronze.images": STATISTICS["bronze.images"](photos, 3, Previous(photos, 3), facts),
@@ -109,6 +112,7 @@ def test_the_numbers_are_right_and_are_those_of_the_thresholds(spark: SparkSessi
             "label_imbalance": 2,
             "smallest_side": 32,
             "largest_photo": 4200,
+            "photos_with_metadata": 1,
         },
         "silver.image_features": {
             "rows_against_photos": 0.5,
@@ -117,7 +121,12 @@ def test_the_numbers_are_right_and_are_those_of_the_thresholds(spark: SparkSessi
             "mean_norm_drift": 1,
         },
         "gold.pca": {"rows": 1, "explained_variance": 0.95},
-        "gold.fruit_vectors": {"rows_against_previous": pytest.approx(2 / 3), "labels_lost": 1, "pcas": 1},
+        "gold.fruit_vectors": {
+            "rows_against_previous": pytest.approx(2 / 3),
+            "labels_lost": 1,
+            "explained_of_new_photos": 0.7,
+            "pcas": 1,
+        },
         "gold.label_summary": {"labels_against_previous": 1, "largest_label_share": 0.75, "centroid_drift": 2.5},
     }
     assert {table: set(numbers) for table, numbers in found.items()} == {

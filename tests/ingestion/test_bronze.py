@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from catalog.tables import IMAGES, QUARANTINE, Table
 from ingestion.bronze import Counts, Ingestion
+from ingestion.metadata import strip
 from ingestion.photo import MAX_BYTES
 from ingestion.reading import partition_value
 from tests.photos import encode, orientation, photo, picture
@@ -66,14 +67,14 @@ def put(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def test_a_photo_is_stored_as_it_is_with_its_facts(spark: SparkSession, source: Path) -> None:
-    turned = encode(picture(size=(60, 40)), exif=orientation(6))
+def test_a_photo_is_stored_without_its_metadata_and_with_its_facts(spark: SparkSession, source: Path) -> None:
+    turned = encode(picture(size=(60, 40)), exif=orientation(6), comment=b"Ada's")
     put(source / "Pêche d'été" / "1.jpg", turned)
     first = ingest(spark, source)
     [row] = first.images
     assert row.asDict().keys() == {c.name for c in IMAGES.columns} - {"batch"}
-    assert bytes(row.content) == turned
-    assert row.image_id == hashlib.sha256(turned).hexdigest()
+    assert bytes(row.content) == strip(turned) != turned
+    assert row.image_id == hashlib.sha256(row.content).hexdigest()
     assert (row.width, row.height, row.size) == (40, 60, len(turned))
     assert (row.label, row.source_path) == ("Pêche d'été", str(source / "Pêche d'été" / "1.jpg"))
     assert row.ingested_at is not None and row.source_modified_at is not None

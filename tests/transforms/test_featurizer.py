@@ -111,3 +111,23 @@ def test_imagenet_without_a_network_names_the_alternatives(tmp_path: Path, monke
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(WeightsError, match=r"could not be downloaded.*--weights bundled.*--weights FILE"):
         prepare("imagenet", "onnx", tmp_path / "cache", str(tmp_path / "lake"))
+
+
+def test_an_exported_network_is_the_same_model_and_needs_no_tensorflow(
+    bundled: dict[str, Featurizer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transforms.weights._with_tensorflow", lambda *_: pytest.fail("TensorFlow was started"))
+    again = prepare(bundled["onnx"].uri, "onnx", tmp_path / "cache", str(tmp_path / "lake"))
+    assert again.model_id == bundled["onnx"].model_id
+    assert Path(again.uri).read_bytes() == Path(bundled["onnx"].uri).read_bytes()
+
+
+def test_an_exported_network_that_is_not_ours_is_refused(bundled: dict[str, Featurizer], tmp_path: Path) -> None:
+    (tmp_path / "other.onnx").write_bytes(b"no network")
+    for weights, engine, says in (
+        (str(tmp_path / "other.onnx"), "onnx", "was not exported by Fruitlake"),
+        (str(tmp_path / "gone.onnx"), "onnx", "cannot be read"),
+        (bundled["onnx"].uri, "tensorflow", "--engine tensorflow cannot run"),
+    ):
+        with pytest.raises(WeightsError, match=says):
+            prepare(weights, engine, tmp_path / "cache", str(tmp_path / "lake"))

@@ -1,0 +1,46 @@
+"""The certificate that a cluster's nodes show each other, as EMR wants it: a zip of PEM files.
+
+Made anew for every cluster and signed by itself; the key leaves this process only into the encrypted bucket.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+_DAYS = 397  # longer than any cluster lives
+
+
+def certificates(region: str) -> bytes:
+    """privateKey.pem, certificateChain.pem and trustedCertificates.pem for the private names of a region's nodes."""
+    host = f"*.{region}.compute.internal"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=_DAYS))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file, content in (("privateKey", private), ("certificateChain", chain), ("trustedCertificates", chain)):
+            archive.writestr(f"{file}.pem", content)
+    return packed.getvalue()

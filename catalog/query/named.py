@@ -1,0 +1,78 @@
+"""The queries that come with Fruitlake: catalog/queries/*.sql and what their first lines say.
+
+-- <what it answers>
+-- Grain: <one row per …>
+-- Parameters, one per question mark, in order:
+--   <name>[ (default '<text>')]: <meaning>
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from catalog.errors import QueryError
+
+_PARAMETER = re.compile(r"^--   (?P<name>\w+)(?: \(default '(?P<default>.*)'\))?: (?P<meaning>.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value the query needs, always text. default is None where one must be given."""
+
+    name: str
+    meaning: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class NamedQuery:
+    """A file of catalog/queries; sql is its whole text, with the comments."""
+
+    name: str
+    answers: str
+    parameters: tuple[Parameter, ...]
+    sql: str
+
+    def values(self, given: Mapping[str, str]) -> list[str]:
+        """The parameters' values in the order of the question marks.
+
+        Raises QueryError for a parameter that the query does not have, and for one that is missing.
+        """
+        known = [p.name for p in self.parameters]
+        for name in given:
+            if name not in known:
+                raise QueryError(f"{self.name} has no parameter '{name}': it takes {', '.join(known) or 'none'}")
+        values = []
+        for parameter in self.parameters:
+            value = given.get(parameter.name, parameter.default)
+            if value is None:
+                option = f"--{parameter.name.replace('_', '-')}"
+                raise QueryError(f"{self.name} needs {parameter.name}, {parameter.meaning}: give {option}")
+            values.append(value)
+        return values
+
+
+def named_queries() -> list[NamedQuery]:
+    """All of them, by name."""
+    found = [f for f in (files("catalog") / "queries").iterdir() if f.name.endswith(".sql")]
+    return sorted((_read(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found), key=lambda q: q.name)
+
+
+def named_query(name: str) -> NamedQuery:
+    """The query of that name; hyphens are as good as underscores. Raises QueryError if there is none."""
+    queries = {q.name: q for q in named_queries()}
+    query = queries.get(name.replace("-", "_"))
+    if query is None:
+        raise QueryError(
+            f"there is no query '{name}': choose one of {', '.join(queries)}, or write your own with --sql"
+        )
+    return query
+
+
+def _read(name: str, sql: str) -> NamedQuery:
+    answers = sql.split("\n", 1)[0].removeprefix("-- ")
+    parameters = tuple(Parameter(m["name"], m["meaning"], m["default"]) for m in _PARAMETER.finditer(sql))
+    return NamedQuery(name, answers, parameters, sql)

@@ -1,0 +1,83 @@
+"""JPEG: keep the segments that pixels are made of; APP1 to APP13 and APP15, comments and what follows the image go.
+
+SOI │ APP0 JFIF │ APPn, COM … │ DQT, SOF, DHT … │ SOS + scan │ … │ EOI │ further images, videos
+      without    orientation,                                          gone
+      thumbnail  colours
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ingestion.metadata.colours import bare_profile
+from ingestion.metadata.turn import exif_of_turn
+
+MAGIC: Final = b"\xff\xd8\xff"
+
+_SOI, _EOI, _SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
+_APP0, _APP1, _APP2, _APP14, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_PIXELS: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xE0)}  # frames, tables, scans
+_NO_LENGTH: Final = {0x01, *range(0xD0, 0xD9)}
+_JFIF, _ADOBE, _ICC = b"JFIF\0", b"Adobe", b"ICC_PROFILE\0"
+_JFIF_BYTES, _ADOBE_BYTES = 12, 12  # without the thumbnail's size, and without what may follow
+_PROFILE_BYTES: Final = 65_519  # of a profile a segment
+
+_marker = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL).search
+# Below 0xC0 there are no markers; a decoder steps over such bytes inside a damaged scan, and so does this.
+# One \xff, though there may be more: a literal first byte makes the search 25 times as fast.
+_end_of_scan = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]", re.DOTALL).search
+
+
+def strip(data: bytes) -> bytes:
+    kept: list[bytes] = []
+    profile: list[bytes] = []
+    may_be_turned = False
+    at = len(_SOI)
+    while marker := _marker(data, at):
+        kind, at = marker[1][0], marker.end()
+        if kind == _EOI[1]:
+            kept.append(_EOI)
+            break
+        if kind in _NO_LENGTH:
+            continue
+        end = at + int.from_bytes(data[at : at + 2], "big")
+        if end < at + 2 or end > len(data):
+            break
+        body, at = data[at + 2 : end], end
+        if kind in _PIXELS:
+            kept.append(_segment(kind, body))
+        elif kind == _APP0 and body.startswith(_JFIF):
+            kept.append(_segment(kind, body[:_JFIF_BYTES] + b"\0\0"))
+        elif kind == _APP14 and body.startswith(_ADOBE):
+            kept.append(_segment(kind, body[:_ADOBE_BYTES]))  # says how colours are coded
+        elif kind == _APP2 and body.startswith(_ICC):
+            profile.append(body[len(_ICC) :])
+        elif kind == _APP1:
+            may_be_turned = True
+        if kind == _SOS:
+            found = _end_of_scan(data, end)
+            at = found.start() if found else len(data)
+            kept.append(data[end:at])
+    ours = [*(_exif(data) if may_be_turned else []), *_profile(profile)]
+    first = 1 if kept and kept[0][4:].startswith(_JFIF) else 0
+    return b"".join([_SOI, *kept[:first], *ours, *kept[first:]])
+
+
+def _segment(kind: int, body: bytes) -> bytes:
+    return b"\xff%c%b%b" % (kind, (len(body) + 2).to_bytes(2, "big"), body)
+
+
+def _exif(data: bytes) -> list[bytes]:
+    exif = exif_of_turn(data)
+    return [_segment(_APP1, b"Exif\0\0" + exif)] if exif else []
+
+
+def _profile(parts: list[bytes]) -> list[bytes]:
+    """The bare colour profile as segments; each part begins with its number and the number of parts."""
+    parts = sorted(parts)
+    if len(parts) > 255 or [part[:2] for part in parts] != [bytes([i, len(parts)]) for i in range(1, len(parts) + 1)]:
+        return []
+    bare = bare_profile(b"".join(part[2:] for part in parts))
+    pieces = [bare[i : i + _PROFILE_BYTES] for i in range(0, len(bare), _PROFILE_BYTES)]
+    return [_segment(_APP2, _ICC + bytes([i, len(pieces)]) + piece) for i, piece in enumerate(pieces, 1)]

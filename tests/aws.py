@@ -1,0 +1,180 @@
+"""AWS over HTTP on loopback: moto, as strict as AWS is about Glue, and able to fail when it is told to.
+
+boto3, pyarrow, Spark's S3A ──HTTP──▶ told answers, Glue's own rules ──▶ moto
+
+moto takes batches of any size, gives all partitions on one page, and lets UpdateTable change any version.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+
+REGION = "eu-west-3"
+_ACCOUNT = "123456789012"
+_LIMITS = {
+    "BatchCreatePartition": ("PartitionInputList", 100),
+    "BatchUpdatePartition": ("Entries", 100),
+    "BatchDeletePartition": ("PartitionsToDelete", 25),
+}
+_PAGE = 50  # partitions; Glue gives more, but never promises how many
+
+Told = Callable[[dict[str, Any]], Response | None]  # the answer to a request, None to let it through
+
+
+class AwsServer:
+    """calls: Glue's operations that came in, in order, with their requests."""
+
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, True, request_handler=MotoRequestHandler)
+        self._told: list[tuple[str, Told]] = []
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those that lead everything here, and nowhere else."""
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        files = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+        return keys | files | {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"):
+                patch.delenv(name, raising=False)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            yield
+
+    @property
+    def s3(self) -> S3Client:
+        return _session().client("s3", endpoint_url=self.url)
+
+    @property
+    def glue(self) -> GlueClient:
+        return _session().client("glue", endpoint_url=self.url)
+
+    def make_bucket(self, name: str, region: str = REGION) -> str:
+        """An empty bucket; what another test left in it is gone."""
+        bucket = _session(region).resource("s3", endpoint_url=self.url).Bucket(name)
+        if bucket.creation_date is None:
+            bucket.create(CreateBucketConfiguration={"LocationConstraint": region})
+        bucket.objects.all().delete()
+        return name
+
+    def forget_tables(self) -> None:
+        """An empty Glue."""
+        get_backend("glue")[_ACCOUNT][REGION].reset()
+        self.calls.clear()
+
+    @contextmanager
+    def answering(self, operation: str, told: Told, times: int | None = None) -> Iterator[list[dict[str, Any]]]:
+        """Answer an operation of Glue (`UpdateTable`), or requests to S3 (`PUT /bucket/key`), by a function.
+
+        Only so many times, if given. Gives the requests that were answered.
+        """
+        seen: list[dict[str, Any]] = []
+
+        def counted(request: dict[str, Any]) -> Response | None:
+            answer = told(request) if times is None or len(seen) < times else None
+            if answer is not None:
+                seen.append(request)
+            return answer
+
+        rule = (operation, counted)
+        self._told.append(rule)
+        try:
+            yield seen
+        finally:
+            self._told.remove(rule)
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        _, dot, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition("AWSGlue.")
+        request: dict[str, Any] = {}
+        if dot:
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(body)
+            request = json.loads(body)
+            self.calls.append((operation, request))
+        else:
+            operation = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+            request = {"operation": operation, "copied_from": environ.get("HTTP_X_AMZ_COPY_SOURCE")}
+        for name, told in list(self._told):
+            if operation.startswith(name) and (answer := told(request)) is not None:
+                return answer(environ, start_response)
+        if (refusal := _refusal(operation, request) if dot else None) is not None:
+            return refusal(environ, start_response)
+        if operation == "GetPartitions":
+            return self._page(request, environ)(environ, start_response)
+        return self._moto(environ, start_response)
+
+    def _page(self, request: dict[str, Any], environ: WSGIEnvironment) -> Response:
+        body, status, _ = run_wsgi_app(self._moto, dict(environ))
+        answer = json.loads(b"".join(body))
+        if not status.startswith("200"):
+            return Response(json.dumps(answer), int(status[:3]), mimetype="application/x-amz-json-1.1")
+        start = int(request.get("NextToken", 0))
+        page = {"Partitions": answer["Partitions"][start : start + _PAGE]}
+        more = {"NextToken": str(start + _PAGE)} if start + _PAGE < len(answer["Partitions"]) else {}
+        return Response(json.dumps(page | more), mimetype="application/x-amz-json-1.1")
+
+
+def _session(region: str = REGION) -> boto3.Session:
+    return boto3.Session("test", "test", region_name=region)
+
+
+def glue_error(code: str, message: str = "", status: int = 400) -> Response:
+    """A refusal in Glue's words."""
+    return Response(json.dumps({"__type": code, "Message": message}), status, mimetype="application/x-amz-json-1.1")
+
+
+def glue_answer(**fields: object) -> Response:
+    return Response(json.dumps(fields), mimetype="application/x-amz-json-1.1")
+
+
+def s3_error(code: str, status: int) -> Response:
+    """A refusal in S3's words."""
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>told to</Message></Error>"
+    return Response(body, status, mimetype="application/xml", headers={"Connection": "close"})
+
+
+def _refusal(operation: str, request: dict[str, Any]) -> Response | None:
+    """What AWS would refuse and moto takes."""
+    if operation in _LIMITS:
+        items, most = _LIMITS[operation]
+        if len(request[items]) > most:
+            return glue_error("InvalidInputException", f"{operation} takes {most} items at most")
+    if operation in ("CreateTable", "UpdateTable"):
+        table = request["TableInput"]
+        for column in [*table.get("StorageDescriptor", {}).get("Columns", []), *table.get("PartitionKeys", [])]:
+            if len(column["Comment"]) > 255:
+                return glue_error("InvalidInputException", f"the comment of {column['Name']} is too long")
+    if operation == "UpdateTable" and "VersionId" in request:
+        glue = get_backend("glue")[_ACCOUNT][REGION]
+        version = glue.get_table(request["DatabaseName"], request["TableInput"]["Name"]).as_dict()["VersionId"]
+        if version != request["VersionId"]:
+            return glue_error("ConcurrentModificationException", "Update table failed due to concurrent modifications.")
+    return None

@@ -1,0 +1,45 @@
+"""A package made once, one that is only pretended, and AWS on loopback that also runs clusters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from bootstrap import settings
+from bootstrap.emr.package import Artifacts, package
+from bootstrap.settings import Settings
+from tests.aws import AwsServer
+from tests.emr import fill_gaps, forget_stacks
+
+
+@pytest.fixture(scope="session")
+def packaged(cache: Path) -> Artifacts:
+    """The real artifacts, made as `fruitlake emr package --weights bundled` makes them."""
+    return package(settings.load(cache=cache, weights="bundled"))
+
+
+@pytest.fixture
+def pretended(tmp_path: Path) -> Settings:
+    """Settings whose package is small files with the right names: for tests that only send them."""
+    made = settings.load(cache=tmp_path / "cache")
+    names = ("environment-1.tar.gz", "fruitlake-1.zip", "mobilenetv2-onnx-1.onnx", "run_layer-1.py", "bootstrap-1.sh")
+    artifacts = Artifacts(*names)
+    here = made.cache / "emr"
+    here.mkdir(parents=True)
+    for name in names:
+        (here / name).write_text(name)
+    (here / "artifacts.json").write_text(json.dumps(asdict(artifacts)))
+    return made
+
+
+@pytest.fixture
+def emr_aws(aws: AwsServer) -> Iterator[AwsServer]:
+    """AWS with nothing in it, and moto's gaps filled."""
+    forget_stacks()
+    with pytest.MonkeyPatch.context() as patch:
+        fill_gaps(patch)
+        yield aws

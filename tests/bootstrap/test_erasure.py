@@ -1,0 +1,269 @@
+"""Erasing: afterwards no byte of lake or cache tells of the photo, and everything else is as it was."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from bootstrap import erasure as erasure_module
+from bootstrap import to_erase
+from bootstrap.erasure import erase, resume
+from bootstrap.reporting import report_run
+from bootstrap.session import log_file
+from bootstrap.to_erase import Selection, find, outdated
+from catalog.erasures import pending
+from catalog.errors import CatalogError
+from catalog.lock import alone
+from catalog.tables import TABLES
+from catalog.vacuum import plan
+from expectations.report.thumbnails import _thumbnail
+from ingestion.photo import decode
+from ingestion.samples import write_sample_photos
+from tests.lakes import Lake
+from transforms.dbt import artifacts_folder
+
+LABELS = ("Apple Braeburn", "Banana", "Kiwi Half")
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def twice_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Lake:
+    """Two batches, so two snapshots of everything; a rejected file; what a killed run left."""
+    folder = tmp_path_factory.mktemp("erasure")
+    lake = Lake(folder / "photos", folder / "lake", cache)
+    write_sample_photos(lake.photos, per_label=6, size=64, labels=LABELS, workers=1)
+    report_run(lake.run(), QUIET)
+    write_sample_photos(lake.photos, per_label=8, size=64, labels=LABELS, workers=1)
+    (lake.photos / "Banana" / "broken.jpg").write_bytes(b"\xff\xd8\xff cut")
+    report_run(lake.run(max_quarantine_share=1), QUIET)
+    images = lake.path / "bronze" / "images"
+    killed = images / "batch=20260101T000000-dead"
+    shutil.copytree(next(p for p in images.iterdir() if p.name.startswith("batch=")), killed)
+    return lake
+
+
+@pytest.fixture
+def lake(twice_run: Lake, tmp_path: Path) -> Lake:
+    copy = Lake(twice_run.photos, tmp_path / "lake", twice_run.cache)
+    shutil.copytree(twice_run.path, copy.path)
+    for photo in photos(copy, "Banana"):  # as where a data test names the rows it found
+        for name in ("target/run_results.json", "logs/dbt.log"):
+            file = artifacts_folder(copy.cache, str(copy.path)) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a") as said:
+                said.write(f"{photo.image_id} {photo.path}")
+    return copy
+
+
+@dataclass(frozen=True)
+class Photo:
+    image_id: str
+    path: str
+    content: bytes
+
+
+def photos(lake: Lake, label: str) -> list[Photo]:
+    """Stored photos of the label, of both batches."""
+    snapshot = lake.catalog.current("bronze.images")
+    assert snapshot is not None
+    files = [str(f) for folder in snapshot.partitions.values() for f in (lake.path / folder).glob("*.parquet")]
+    rows = ds.dataset(files).to_table(["image_id", "label", "source_path", "content"]).to_pylist()
+    return sorted(
+        (Photo(r["image_id"], r["source_path"], r["content"]) for r in rows if r["label"] == label),
+        key=lambda p: p.path,
+    )
+
+
+def traces(lake: Lake, photo: Photo) -> dict[str, list[str]]:
+    """Files of lake and cache in which something of the photo stands."""
+    thumbnail = _thumbnail(photo.content, decode)
+    assert thumbnail is not None
+    looked_for = {
+        "bytes": photo.content[len(photo.content) // 2 :][:48],
+        "id": photo.image_id.encode(),
+        "short id": f'"{photo.image_id[:8]}"'.encode(),  # in the report's map
+        "path": photo.path.encode(),
+        "thumbnail": base64.b64encode(thumbnail)[-120:-20],
+    }
+    found: dict[str, list[str]] = {name: [] for name in looked_for}
+    for file in [
+        *lake.path.rglob("*"),
+        *artifacts_folder(lake.cache, str(lake.path)).rglob("*"),
+        log_file(lake.settings()),
+    ]:
+        if not file.is_file():
+            continue
+        data = file.read_bytes()
+        if file.suffix == ".parquet":  # what compression hides
+            data += repr(pq.read_table(file, partitioning=None).to_pydict()).encode()
+        for name, needle in looked_for.items():
+            if needle in data:
+                found[name].append(file.name)
+    return found
+
+
+def counts(lake: Lake) -> dict[str, int]:
+    return {name: s.rows for name in TABLES if (s := lake.catalog.current(name))}
+
+
+def carry_out(lake: Lake, selection: Selection, **more: bool) -> Path:
+    settings = lake.settings()
+    with alone(settings.lake):
+        return Path(erase(settings, find(lake.catalog, selection, "asked for it", **more), QUIET))
+
+
+def test_nothing_of_a_photo_is_left(lake: Lake) -> None:
+    gone, stays = photos(lake, "Banana")[2], photos(lake, "Banana")[3]
+    before, vectors = traces(lake, gone), gold(lake)
+    assert all(before.values()), "the search finds what is there"
+    Path(gone.path).unlink()
+    record = carry_out(lake, Selection(source_paths=frozenset({gone.path})))
+    assert traces(lake, gone) == {name: [] for name in before}
+    assert all(traces(lake, stays)[name] for name in ("bytes", "id", "path"))
+    rows = counts(lake)
+    assert rows["bronze.images"] == rows["silver.image_features"] == rows["gold.fruit_vectors"] == 23
+    assert rows["bronze.quarantine"] == 1
+    after = gold(lake)
+    assert set(after) == set(vectors) - {gone.image_id}
+    assert all(np.array_equal(after[i], vectors[i]) for i in after), "the PCA stands"
+    said = json.loads(record.read_text())
+    assert said["rows"] == {
+        "bronze.images": 1, "bronze.quarantine": 0, "silver.image_features": 1, "gold.fruit_vectors": 1,
+    }  # fmt: skip
+    assert (said["reason"], said["selector"], said["pca_refitted"]) == ("asked for it", "source path", False)
+    assert pending(str(lake.path)) == []
+    assert plan(lake.catalog, timedelta(0)).empty
+    assert summary(lake)["Banana"] == 7
+    assert not (lake.path / "reports").exists()
+    numbers = marts(lake)
+    again = lake.run(max_quarantine_share=1)
+    new = {table for table, outcome in again.outcomes.items() if outcome.new}
+    assert new == {"gold.label_summary", "gold.label_similarity"}, "only the marts are built by their SQL, and audited"
+    assert marts(lake) == [pytest.approx(row) for row in numbers]
+    assert traces(lake, gone) == {name: [] for name in before}
+
+
+def gold(lake: Lake) -> dict[str, list[float]]:
+    snapshot = lake.catalog.current("gold.fruit_vectors")
+    assert snapshot is not None
+    rows = ds.dataset(lake.path / snapshot.location).to_table(["image_id", "vector"]).to_pylist()
+    return {row["image_id"]: row["vector"] for row in rows}
+
+
+def marts(lake: Lake) -> list[list[float]]:
+    """All numbers of both marts, in the order of their labels."""
+    found = []
+    for table in ("gold.label_summary", "gold.label_similarity"):
+        snapshot = lake.catalog.current(table)
+        assert snapshot is not None
+        rows = ds.dataset(lake.path / snapshot.location).to_table().to_pylist()
+        for row in sorted(rows, key=lambda r: (r["label"], r.get("other_label"))):
+            numbers = [v for v in row.values() if isinstance(v, int | float)]
+            found.append([*numbers, *row.get("centroid", [])])
+    return found
+
+
+def summary(lake: Lake) -> dict[str, int]:
+    snapshot = lake.catalog.current("gold.label_summary")
+    assert snapshot is not None
+    return {r["label"]: r["photos"] for r in ds.dataset(lake.path / snapshot.location).to_table().to_pylist()}
+
+
+def test_a_label_goes_whole_with_what_was_rejected_and_the_pca_if_asked(lake: Lake) -> None:
+    gone = photos(lake, "Banana")
+    old = lake.catalog.current("gold.pca")
+    carry_out(lake, Selection(labels=frozenset({"Banana"})), refit=True)
+    assert not [found for photo in gone for found in traces(lake, photo).values() if found]
+    assert counts(lake)["bronze.quarantine"] == 0
+    assert summary(lake) == {"Apple Braeburn": 8, "Kiwi Half": 8}
+    new = lake.catalog.current("gold.pca")
+    assert old is not None and new is not None and new.id != old.id
+    assert [p.name for p in (lake.path / "model" / "pca").iterdir()] == [new.id]
+    assert not [p for p in lake.path.rglob("*") if "Banana" in p.name]
+
+
+@pytest.mark.parametrize("killed_in", ["without_rows", "without_photos", "_forget_history", "finish"])
+def test_an_interrupted_erasure_is_finished(killed_in: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = photos(lake, "Kiwi Half")[0]
+    with monkeypatch.context() as patch:
+
+        def kill(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(erasure_module, killed_in, kill)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(lake, Selection(image_ids=frozenset({gone.image_id})))
+    with pytest.raises(CatalogError, match="interrupted: finish it with `fruitlake erase --resume"):
+        lake.run("gold")
+    with alone(str(lake.path)):
+        [record] = resume(lake.settings(), QUIET)
+    assert not any(traces(lake, gone).values())
+    assert json.loads(Path(record).read_text())["rows"]["bronze.images"] == 1
+    rows = counts(lake)
+    assert rows["bronze.images"] == rows["silver.image_features"] == rows["gold.fruit_vectors"] == 23
+
+
+def test_looking_changes_nothing_and_tells_what_the_source_still_has(lake: Lake) -> None:
+    before = {p: p.stat().st_mtime_ns for p in lake.path.rglob("*")}
+    gone = photos(lake, "Banana")[0]
+    found = find(lake.catalog, Selection(image_ids=frozenset({gone.image_id})), "why")
+    assert found.still_there == (gone.path,)
+    assert found.erasure.rows["gold.fruit_vectors"] == 1
+    assert {p: p.stat().st_mtime_ns for p in lake.path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("selection", "says"),
+    [
+        (Selection(image_ids=frozenset({"0" * 64})), "nothing in .* has this image id"),
+        (Selection(labels=frozenset({"Durian"})), "nothing in .* has this label"),
+        (Selection(labels=frozenset(LABELS)), "every photo of .*: delete the lake's folder"),
+    ],
+)
+def test_nothing_and_everything_are_refused(selection: Selection, says: str, twice_run: Lake) -> None:
+    with pytest.raises(CatalogError, match=says):
+        find(twice_run.catalog, selection, "why")
+
+
+def test_batches_go_when_they_are_too_old(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = lake.catalog.current("bronze.images")
+    assert images is not None
+    first, second = sorted(images.partitions)
+    assert outdated(lake.catalog, lake.settings()) == Selection()
+    assert outdated(lake.catalog, lake.settings(photos_days=1)) == Selection()
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Later:
+            begun = datetime.strptime(second[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            return cls.fromtimestamp((begun + timedelta(days=1)).timestamp(), UTC)
+
+    monkeypatch.setattr(to_erase, "datetime", Later)
+    old = outdated(lake.catalog, lake.settings(photos_days=1, quarantine_days=1))
+    assert old.batches == {first}
+    monkeypatch.undo()
+    carry_out(lake, Selection(batches=frozenset({first})))
+    rows = counts(lake)
+    assert rows["bronze.images"] == rows["silver.image_features"] == rows["gold.fruit_vectors"] == 6
+
+
+def test_a_photo_that_only_another_snapshot_has_goes_too(lake: Lake) -> None:
+    first = lake.catalog.history("bronze.images")[-1]
+    gone = photos(lake, "Banana")[7]  # of the second batch
+    for table in ("bronze.images", "silver.image_features"):
+        lake.catalog.rollback(table, lake.catalog.history(table)[-1].id)
+    assert gone not in photos(lake, "Banana")
+    carry_out(lake, Selection(image_ids=frozenset({gone.image_id})))
+    assert not any(traces(lake, gone).values())
+    images = lake.catalog.current("bronze.images")
+    assert images is not None and images.rows == first.rows

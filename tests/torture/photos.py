@@ -1,0 +1,85 @@
+"""Strip and check mutated photos: each is taken or refused, in bounded time and memory, and none is changed.
+
+python -m tests.torture.photos 20000 [seed]
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+
+from ingestion.metadata import has_metadata, strip
+from ingestion.photo import Rejected, check, decode
+from tests.torture.mutants import mutant, whole_files
+
+SECONDS_A_PHOTO = 10
+BYTES_A_WORKER = 2 * 1024**3  # the largest photo that is taken has 50 million pixels: 200 MB with transparency
+
+
+@dataclass
+class Tried:
+    """inputs = taken + refused, the latter by reason.
+
+    salvaged: taken, though before they were stripped nothing could read them. strict: refused, though Pillow makes
+    something of them: JPEGs with a damaged length in their header, or a header inside their pixels.
+    """
+
+    inputs: int = 0
+    taken: int = 0
+    salvaged: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    strict: int = 0
+    slowest: float = 0.0  # seconds
+    memory: int = 0  # bytes, the process at its largest
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.refused.most_common())
+        return (
+            f"{self.inputs:,} mutated files = {self.taken:,} taken ({self.salvaged:,} only thanks to stripping) + "
+            f"{self.refused.total():,} refused ({reasons}; {self.strict:,} strictly); "
+            f"slowest {self.slowest:.2f} s, memory {self.memory / 1e6:,.0f} MB"
+        )
+
+
+def try_photos(count: int, seed: int) -> Tried:
+    """Raises AssertionError, naming the mutant, if one is changed, kept with metadata, slow or refused by a crash."""
+    files, tried = whole_files(), Tried()
+    for number in range(count):
+        data = mutant(Random(seed * 1_000_003 + number), files)
+        started = time.monotonic()
+        signal.alarm(SECONDS_A_PHOTO)  # ends the process: a hang is not to be caught by anyone
+        try:
+            _try_photo(data, tried)
+        except Exception as error:
+            raise AssertionError(f"mutant {number} of seed {seed} ({data[:16]!r}…, {len(data)} bytes)") from error
+        finally:
+            signal.alarm(0)
+        tried.slowest = max(tried.slowest, time.monotonic() - started)
+    tried.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert tried.inputs == tried.taken + tried.refused.total() == count
+    assert tried.memory < BYTES_A_WORKER, tried
+    assert tried.strict < count * 0.01 + 3, tried
+    return tried
+
+
+def _try_photo(data: bytes, tried: Tried) -> None:
+    tried.inputs += 1
+    stored = strip(data)
+    try:
+        before = decode(data)
+    except Rejected:
+        before = None
+    try:
+        check(stored)
+    except Rejected as rejected:
+        tried.refused[rejected.reason] += 1
+        tried.strict += before is not None and rejected.reason != "too small"
+        return
+    assert not has_metadata(stored), "stripping again takes away more"
+    assert before is None or decode(stored).tobytes() == before.tobytes(), "the pixels have changed"
+    tried.taken += 1
+    tried.salvaged += before is None
