@@ -1,4 +1,4 @@
-"""The command line. Every option is also a FRUITLAKE_* variable; settings.py holds the defaults."""
+"""The command line. Every setting is an option and a FRUITLAKE_* variable; settings.py holds the defaults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="A lake of fruit photos: bronze (raw photos), silver (MobileNetV2 features), gold (PCA vectors by label).",
-    epilog="Start with [bold]fruitlake demo[/bold]. Every option is also a variable: --lake is FRUITLAKE_LAKE.",
+    epilog="Start with [bold]fruitlake demo[/bold]. Every option of run is also a variable: --lake is FRUITLAKE_LAKE.",
 )
 console = Console()
 errors = Console(stderr=True)

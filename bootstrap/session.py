@@ -104,7 +104,7 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
         "spark.sql.shuffle.partitions": "8",  # the default of 200 is for clusters
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # a disk is listed faster than by a job
-        "spark.python.daemon.module": "bootstrap.spark_daemon",  # 100 ms less for every Python task
+        "spark.python.daemon.module": "bootstrap.spark_daemon",  # no archives to read again at every task
         **remote,
     }
 

@@ -2,8 +2,8 @@
 
 Spark puts pyspark.zip and its own core jar on its Python workers' path, and every task calls
 `importlib.invalidate_caches()`, which makes Python read the whole directory of each such archive anew, once for every
-package it was asked for: 0.1 s of CPU a task. A pip-installed Spark has the same modules as files.
-`spark.python.daemon.module` names this module; the JVM runs it as `python -m`.
+package it was asked for: 70 of the 110 ms of CPU that an empty task took. A pip-installed Spark has the same modules
+as files. `spark.python.daemon.module` names this module; the JVM runs it as `python -m`.
 """
 
 import os

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from catalog.glue_schema import database
 from catalog.query.athena import told
 from catalog.query.named import named_queries
-from catalog.query.text import database, for_athena
+from catalog.query.text import for_athena
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

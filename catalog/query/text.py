@@ -46,11 +46,6 @@ def for_athena(sql: str, prefix: str) -> str:
     return "".join([*text, sql[done:]])
 
 
-def database(prefix: str, layer: str) -> str:
-    """The Glue database of a layer: `fruits_gold`."""
-    return f"{prefix}_{layer}"
-
-
 def _name(token: Token) -> str:
     return token.text.lower()
 
