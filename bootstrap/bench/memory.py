@@ -32,7 +32,7 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._stop.wait(0.5):
             for process in _descendants(os.getpid()):
-                name, peak = _describe(process)
+                name, peak = name_and_peak(process)
                 if name == "java":
                     self.jvm = max(self.jvm, peak)
                 elif name.startswith("python"):
@@ -55,8 +55,11 @@ def _descendants(root: int) -> list[int]:
     return found
 
 
-def _describe(process: int) -> tuple[str, float]:
-    """Name and peak resident size in MB."""
+def name_and_peak(process: int) -> tuple[str, float]:
+    """Name and peak resident size in MB; of a process that has ended "" and 0.0.
+
+    Not getrusage's ru_maxrss: a process inherits that from the one that started it.
+    """
     try:
         lines = (_PROC / str(process) / "status").read_text().splitlines()
     except OSError:

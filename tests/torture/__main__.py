@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed, other mutants and other instants")
     args = parser.parse_args()
     print(try_photos(args.photos, args.seed), flush=True)
+    if args.kills == 0:
+        return
     with tempfile.TemporaryDirectory(prefix="fruitlake-kills-") as folder:
         print(kill_many(args.kills, args.seed, Path(folder), load().cache))
 

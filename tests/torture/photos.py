@@ -1,23 +1,24 @@
 """Strip and check mutated photos: each is taken or refused, in bounded time and memory, and none is changed.
 
-python -m tests.torture.photos 20000 [seed]
+python -m tests.torture --photos 20000 --kills 0
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+from bootstrap.bench.memory import name_and_peak
 from ingestion.metadata import has_metadata, strip
 from ingestion.photo import Rejected, check, decode
 from tests.torture.mutants import mutant, whole_files
 
 SECONDS_A_PHOTO = 10
-BYTES_A_WORKER = 2 * 1024**3  # the largest photo that is taken has 50 million pixels: 200 MB with transparency
+MEGABYTES_A_WORKER = 2_000  # the largest photo that is taken has 50 million pixels: 200 MB with transparency
 
 
 @dataclass
@@ -34,14 +35,14 @@ class Tried:
     refused: Counter[str] = field(default_factory=Counter)
     strict: int = 0
     slowest: float = 0.0  # seconds
-    memory: int = 0  # bytes, the process at its largest
+    memory: float = 0.0  # MB, the process at its largest
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.refused.most_common())
         return (
             f"{self.inputs:,} mutated files = {self.taken:,} taken ({self.salvaged:,} only thanks to stripping) + "
             f"{self.refused.total():,} refused ({reasons}; {self.strict:,} strictly); "
-            f"slowest {self.slowest:.2f} s, memory {self.memory / 1e6:,.0f} MB"
+            f"slowest {self.slowest:.2f} s, memory {self.memory:,.0f} MB"
         )
 
 
@@ -59,9 +60,9 @@ def try_photos(count: int, seed: int) -> Tried:
         finally:
             signal.alarm(0)
         tried.slowest = max(tried.slowest, time.monotonic() - started)
-    tried.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    tried.memory = name_and_peak(os.getpid())[1]
     assert tried.inputs == tried.taken + tried.refused.total() == count
-    assert tried.memory < BYTES_A_WORKER, tried
+    assert tried.memory < MEGABYTES_A_WORKER, tried
     assert tried.strict < count * 0.01 + 3, tried
     return tried
 
