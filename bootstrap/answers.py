@@ -23,7 +23,7 @@ from catalog.errors import QueryError
 from catalog.query.answer import Answer
 from catalog.storage import write_object
 
-_SHOWN = 100  # rows of a table; a file has all
+_SHOWN = 100  # rows of a table on a terminal; a file has all
 _ID = re.compile(r"[0-9a-f]{64}")  # an image_id: its first digits name a photo as well
 _DIGITS = 12
 
@@ -37,8 +37,10 @@ class Format(StrEnum):
 def format_of(asked: Format | None, output: Path | None) -> Format:
     """The format that was asked for, else what the file's name says, else a table.
 
-    Raises QueryError for Parquet without a file: a terminal cannot show it.
+    Raises QueryError for Parquet without a file, which a terminal cannot show, and for a file in a bucket.
     """
+    if output and output.parts[:1] in (("s3:",), ("s3a:",)):  # a folder of that name would be made here
+        raise QueryError("--output takes a file on this machine: give one, and copy it with `aws s3 cp`")
     named = {".csv": Format.csv, ".parquet": Format.parquet}.get(output.suffix.lower() if output else "")
     form = asked or named or Format.table
     if form is Format.parquet and output is None:
@@ -52,12 +54,15 @@ def deliver(answer: Answer, form: Format, output: Path | None, console: Console)
         if form is Format.csv:
             console.file.write(_csv(answer.rows))
         else:
-            console.print(_table(answer.rows))
+            console.print(_table(answer.rows.slice(0, _SHOWN)))
             if answer.rows.num_rows > _SHOWN:
                 console.print(f"… and {answer.rows.num_rows - _SHOWN:,} more rows: --output FILE.csv has all")
         return
     try:
-        write_object(str(output.absolute()), _bytes(answer.rows, form))
+        if output.exists() and not output.is_file():  # a device or a pipe is written, never replaced
+            output.write_bytes(_bytes(answer.rows, form))
+        else:
+            write_object(str(output.absolute()), _bytes(answer.rows, form))
     except OSError as error:
         raise QueryError(f"'{output}' cannot be written ({error.strerror}): give --output another file") from error
 
@@ -87,7 +92,7 @@ def _table(rows: pa.Table) -> Table:
     for field in rows.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         table.add_column(escape(field.name), justify="right" if number else "left", overflow="fold")
-    for row in zip(*(column.to_pylist() for column in rows.slice(0, _SHOWN).columns), strict=True):
+    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         table.add_row(*(escape(_short(value)) for value in row))
     return table
 

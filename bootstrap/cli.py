@@ -12,12 +12,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bootstrap import query_cli, upkeep_cli
+from bootstrap import catalog_cli, query_cli, upkeep_cli
 from bootstrap import settings as settings_module
 from bootstrap.emr import cli as emr_cli
 from bootstrap.settings import Settings
-from catalog.errors import CatalogError, FruitlakeError
-from catalog.protocol import Catalog
+from catalog.errors import FruitlakeError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -124,19 +123,20 @@ def run(
 @app.command()
 def status(lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
     """Show every published table: snapshot, rows, size. Starts no Spark."""
+    from bootstrap.lakes import open_published
     from bootstrap.summary import print_status
 
-    catalog = _catalog_of(settings_module.load(lake=lake, database_prefix=database_prefix))
-    print_status(catalog, console)
+    print_status(open_published(settings_module.load(lake=lake, database_prefix=database_prefix)), console)
 
 
 @app.command()
 def report(lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
     """Write the report of the last run again: a page to open in a browser. Every run writes it by itself."""
+    from bootstrap.lakes import open_published
     from bootstrap.reporting import report_lake
 
     settings = settings_module.load(lake=lake, database_prefix=database_prefix)
-    report_lake(settings, _catalog_of(settings), console)
+    report_lake(settings, open_published(settings), console)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -203,18 +203,8 @@ def bench(
 app.command()(query_cli.query)
 app.command()(upkeep_cli.vacuum)
 app.command()(upkeep_cli.erase)
-app.add_typer(query_cli.catalog_app, name="catalog")
+app.add_typer(catalog_cli.app, name="catalog")
 app.add_typer(emr_cli.app, name="emr")
-
-
-def _catalog_of(settings: Settings) -> Catalog:
-    """The catalog of a lake that is there. Raises CatalogError if nothing was ever published in it."""
-    from bootstrap.pipeline import open_catalog
-
-    catalog = open_catalog(settings)
-    if not catalog.tables():
-        raise CatalogError(f"there is no lake at '{settings.lake}': make one with `fruitlake run --lake …`")
-    return catalog
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from threading import Thread
 
 from rich.console import Console
 
+from bootstrap.lakes import open_catalog
 from bootstrap.progress import SparkProgress
 from bootstrap.reporting import report_run
 from bootstrap.session import start, starting
@@ -18,10 +19,8 @@ from bootstrap.settings import Settings
 from catalog.attach import attach
 from catalog.erasures import pending
 from catalog.errors import CatalogError, FruitlakeError, SettingsError
-from catalog.local import LocalCatalog
-from catalog.location import check_bucket, check_catalog
+from catalog.location import check_bucket
 from catalog.lock import working
-from catalog.protocol import Catalog
 from catalog.storage import is_remote
 from expectations.suites import load
 from ingestion.source import check_source
@@ -32,25 +31,18 @@ from transforms.weights import Featurizer, prepare
 LAYERS = ("bronze", "silver", "gold")
 
 
-def open_catalog(settings: Settings) -> Catalog:
-    """The catalog of the lake, chosen by its URI."""
-    check_catalog(settings.lake, settings.regions)
-    check_bucket(settings.lake, settings.regions)
-    if is_remote(settings.lake):
-        from catalog.glue import GlueCatalog
-
-        return GlueCatalog(settings.lake, settings.database_prefix)
-    return LocalCatalog(settings.lake)
-
-
 @contextmanager
 def open_run(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
     """A run over a Spark session in which every published table is attached; it finds its featurizer if not given."""
     check_bucket(settings.lake, settings.regions)
+    if settings.images is not None:
+        check_bucket(settings.images, settings.regions)
     check_writable(settings.lake)
-    check_no_erasure(settings.lake)
-    with working(settings.lake), opened(settings, console, featurizer) as run:
-        yield run
+    with working(settings.lake):
+        check_no_erasure(settings.lake)
+        with opened(settings, console, featurizer) as run:
+            check_no_erasure(settings.lake)  # S3 has no lock: one may have begun before the run had its id
+            yield run
 
 
 @contextmanager

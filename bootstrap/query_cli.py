@@ -1,4 +1,4 @@
-"""`fruitlake query` and `fruitlake catalog`: asking the lake, on Athena or on this machine.
+"""`fruitlake query`: asking the lake, on Athena or on this machine.
 
 a lake in S3 ──▶ Athena        a local lake, or --engine duckdb ──▶ DuckDB        neither starts Spark
 rows go to stdout or a file; how long it took and what it cost go to stderr
@@ -18,13 +18,14 @@ from rich.table import Table
 
 from bootstrap import settings as settings_module
 from bootstrap.answers import Format, deliver, format_of
+from bootstrap.lakes import open_catalog, open_published
 from bootstrap.settings import Settings
 from catalog.errors import QueryError, SettingsError
+from catalog.location import check_bucket
 from catalog.query.answer import Answer, Engine
 from catalog.query.named import NamedQuery, named_queries, named_query
 from catalog.storage import is_remote
 
-catalog_app = typer.Typer(no_args_is_help=True, help="What AWS keeps of the lake besides its files.")
 console = Console()
 aside = Console(stderr=True)
 
@@ -109,33 +110,27 @@ def query(
     aside.print(_told(answer, output), highlight=False, soft_wrap=True)
 
 
-@catalog_app.command("sync-queries")
-def sync_queries(workgroup: WorkgroupOption = None, database_prefix: PrefixOption = None) -> None:
-    """Store Fruitlake's queries as Athena's named queries; its console lists them under Saved queries.
-
-    What is stored already is brought up to date; other queries are left alone.
-    """
-    from catalog import aws
-    from catalog.query.sync import sync_queries
-
-    settings = settings_module.load(workgroup=workgroup, database_prefix=database_prefix)
-    done = sync_queries(aws.athena(), settings.database_prefix, settings.workgroup)
-    for stored, what in done.items():
-        console.print(f"{what:<9} {stored}", highlight=False)
-
-
 def engine_of(settings: Settings, asked: EngineName | None, progress: Callable[[str], None]) -> Engine:
-    """Who answers. Raises SettingsError if Athena is asked for a lake that it cannot see."""
+    """Who answers.
+
+    Raises SettingsError if Athena is asked for a lake that it cannot see, or to write where it cannot; CatalogError if
+    there is no such lake: Athena knows databases by name, and would answer from another lake's.
+    """
     remote = is_remote(settings.lake)
     if asked is EngineName.athena and not remote:
         raise SettingsError(
             f"Athena reads lakes in S3, '{settings.lake}' is not: leave --engine out, or give --lake s3://…"
         )
     if asked is EngineName.duckdb or not remote:
-        from bootstrap.pipeline import open_catalog
         from catalog.query.duck import DuckDB
 
         return DuckDB(open_catalog(settings))
+    if settings.output_location and not is_remote(settings.output_location):
+        raise SettingsError(
+            f"--output-location cannot be '{settings.output_location}': Athena writes to S3, give s3://bucket/folder"
+        )
+    check_bucket(settings.output_location or settings.lake, settings.regions)  # what it writes holds labels and ids
+    open_published(settings)
     from catalog import aws
     from catalog.query.athena import Athena
 

@@ -11,6 +11,7 @@ from bootstrap.session import start, starting
 from bootstrap.settings import Settings
 from catalog.attach import attach
 from catalog.errors import FruitlakeError
+from catalog.lock import working
 from catalog.protocol import Catalog
 from expectations.report import PhotoCounts, RunFacts, TableOutcome, write_report
 from expectations.report.facts import now
@@ -23,7 +24,8 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
     if not run.catalog.tables():
         return None  # the run stopped before there was anything to show
     try:
-        uri = write_report(run.spark, run.catalog, decode, facts(run, failure))
+        with working(run.catalog.lake):  # an erasure must not be followed by a page of what it has erased
+            uri = write_report(run.spark, run.catalog, decode, facts(run, failure))
     except Exception as error:  # noqa: BLE001  # the tables are published; a page about them can be made again
         first = (str(error).strip().splitlines() or [""])[0][:300]
         console.print("[yellow]warning:[/] the report was not written", end=" ")
@@ -35,11 +37,12 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
 
 def report_lake(settings: Settings, catalog: Catalog, console: Console) -> str:
     """Write the report of the lake's last run again. Returns its URI."""
-    with console.status(starting(settings)):
-        spark = start(settings)
-        attach(spark, catalog)
-    with console.status("writing the report"):
-        uri = write_report(spark, catalog, decode)
+    with working(settings.lake):
+        with console.status(starting(settings)):
+            spark = start(settings)
+            attach(spark, catalog)
+        with console.status("writing the report"):
+            uri = write_report(spark, catalog, decode)
     say_where(uri, console)
     return uri
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
@@ -10,7 +12,9 @@ from catalog.snapshot import Snapshot
 from catalog.storage import is_remote
 from expectations.facts import Facts
 from expectations.outcome import warnings_of
-from transforms.run import Run
+
+if TYPE_CHECKING:  # `status` starts no Spark, and waits for none of its imports
+    from transforms.run import Run
 
 
 def print_run(run: Run, console: Console) -> None:
@@ -77,6 +81,8 @@ def print_warnings(run: Run, console: Console) -> None:
 
 def print_status(catalog: Catalog, console: Console) -> None:
     table = Table("table", "snapshot", "rows", "size", "versions", "audit", title=catalog.lake, title_justify="left")
+    for column in table.columns[:2]:
+        column.overflow = "fold"  # on a narrow terminal, too, an id can be read whole
     for column in table.columns[2:5]:
         column.justify = "right"
     for name in catalog.tables():

@@ -6,20 +6,19 @@ settings ──outdated──▶ Selection of old batches
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
-
 from bootstrap.settings import Settings
 from catalog.erasures import Erasure
-from catalog.errors import CatalogError
+from catalog.errors import AwsError, CatalogError
 from catalog.protocol import Catalog
 from catalog.rewrite import Unwanted, rows_like
-from catalog.snapshot import Snapshot, new_id
+from catalog.snapshot import new_id
 from catalog.storage import exists
 
+_AT_ONCE = 16  # questions to a source at a time: a bucket takes tens of milliseconds to answer one
 APPENDED = ("bronze.images", "bronze.quarantine", "silver.image_features")
 
 
@@ -54,46 +53,36 @@ class Found:
 
 
 def find(catalog: Catalog, selection: Selection, reason: str, refit: bool = False) -> Found:
-    """Look the selection up; nothing is changed. Raises CatalogError if there is nothing to erase, or all there is."""
-    images = catalog.current("bronze.images")
-    if images is None:
-        raise CatalogError(f"there is no photo in '{catalog.lake}': nothing to erase")
-    asked: Unwanted = {
-        "image_id": selection.image_ids,
-        "source_path": selection.source_paths,
-        "label": selection.labels,
-        "batch": selection.batches,
-    }
-    photos = _first(catalog, [images, *catalog.history(images.table)], asked)
+    """Look the selection up, in older snapshots too; nothing is changed.
+
+    Raises CatalogError if any part of it means nothing here: it may be misspelt, and what was meant would stay.
+    """
+    photos = _photos_of(catalog, selection)
     erasure = Erasure(
         id=new_id(),
         selector=selection.kind,
         reason=reason,
         requested_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        image_ids=tuple(sorted({*selection.image_ids, *photos["image_id"].to_pylist()})),
-        source_paths=tuple(sorted({*selection.source_paths, *photos["source_path"].to_pylist()})),
+        image_ids=tuple(sorted({*selection.image_ids, *photos["image_id"]})),
+        source_paths=tuple(sorted({*selection.source_paths, *photos["source_path"]})),
         labels=tuple(sorted(selection.labels)),
         quarantine_batches=tuple(sorted(selection.quarantine_batches)),
         refit=refit,
     )
+    rejected = _values(catalog, "bronze.quarantine", unwanted(erasure, "bronze.quarantine"), ["source_path", "label"])
+    _check_known(catalog, "image id", selection.image_ids, photos["image_id"])
+    _check_known(catalog, "source path", selection.source_paths, photos["source_path"] | rejected["source_path"])
+    _check_known(catalog, "label", selection.labels, photos["label"] | rejected["label"])
     rows = {}
     for table in (*APPENDED, "gold.fruit_vectors"):
         snapshot = catalog.current(table)
         if snapshot is not None:
             found = rows_like(catalog, snapshot, unwanted(erasure, table), [snapshot.columns[0].name])
             rows[table] = found.num_rows
-    if 0 < images.rows == rows[images.table]:
-        raise CatalogError(
-            f"this would erase every photo of '{catalog.lake}': delete the lake's folder instead, "
-            "with its model and its reports"
-        )
-    if not any(rows.values()) and not photos.num_rows:
-        raise CatalogError(
-            f"nothing in '{catalog.lake}' has this {selection.kind}: `fruitlake query` finds ids and labels; a copy of "
-            "a photo is stored once, under the path that was read first"
-        )
+    photo_tables = [s for table in rows if table != "bronze.quarantine" and (s := catalog.current(table))]
+    everything = bool(photos["image_id"]) and all(snapshot.rows == rows[snapshot.table] for snapshot in photo_tables)
     older = sum(len(catalog.history(table)) - 1 for table in catalog.tables())
-    return Found(replace(erasure, rows=rows), tuple(p for p in erasure.source_paths if exists(p)), older)
+    return Found(replace(erasure, rows=rows, everything=everything), _still_there(erasure.source_paths), older)
 
 
 def outdated(catalog: Catalog, settings: Settings) -> Selection:
@@ -102,6 +91,15 @@ def outdated(catalog: Catalog, settings: Settings) -> Selection:
         batches=_older(catalog, "bronze.images", settings.photos_days),
         quarantine_batches=_older(catalog, "bronze.quarantine", settings.quarantine_days),
     )
+
+
+def retention(settings: Settings, old: Selection) -> str:
+    """The reason of an erasure that nobody asked for."""
+    limits = (
+        (settings.photos_days, old.batches, "photos"),
+        (settings.quarantine_days, old.quarantine_batches, "rejected files"),
+    )
+    return "; ".join(f"{what} kept longer than {days} days" for days, batches, what in limits if batches)
 
 
 def unwanted(erasure: Erasure, table: str) -> Unwanted:
@@ -116,13 +114,60 @@ def unwanted(erasure: Erasure, table: str) -> Unwanted:
     return {"image_id": frozenset(erasure.image_ids)}
 
 
-def _first(catalog: Catalog, snapshots: Iterable[Snapshot], asked: Unwanted) -> pa.Table:
-    """The photos in the first snapshot that has any: after a rollback, an older or newer one may."""
-    for snapshot in snapshots:
-        found = rows_like(catalog, snapshot, asked, ["image_id", "source_path"])
-        if found.num_rows:
-            return found
+def _photos_of(catalog: Catalog, selection: Selection) -> dict[str, set[str]]:
+    """Ids, paths and labels of the photos that are meant, wherever they are, and were.
+
+    After a rollback of some tables, a photo may be in silver, and in no snapshot of bronze any more.
+    """
+    asked: Unwanted = {
+        "image_id": selection.image_ids,
+        "source_path": selection.source_paths,
+        "label": selection.labels,
+        "batch": selection.batches,
+    }
+    photos = _values(catalog, "bronze.images", asked, ["image_id", "source_path", "label"])
+    derived: Unwanted = {"image_id": selection.image_ids | photos["image_id"], "label": selection.labels}
+    for table in ("silver.image_features", "gold.fruit_vectors"):
+        for column, values in _values(catalog, table, derived, ["image_id", "label"]).items():
+            photos[column] |= values
+    return photos
+
+
+def _values(catalog: Catalog, table: str, unwanted: Unwanted, columns: list[str]) -> dict[str, set[str]]:
+    """What these columns hold in the unwanted rows of all the table's snapshots; a shared folder is read once."""
+    found: dict[str, set[str]] = {column: set() for column in columns}
+    seen: set[str] = set()
+    if not any(unwanted.values()):
+        return found
+    for snapshot in catalog.history(table, whole=True):
+        folders = {value: folder for value, folder in snapshot.partitions.items() if folder not in seen}
+        seen |= set(folders.values())
+        rows = rows_like(catalog, replace(snapshot, partitions=folders), unwanted, columns)
+        for column in columns:
+            found[column] |= set(rows[column].to_pylist()) - {None}
     return found
+
+
+def _check_known(catalog: Catalog, kind: str, asked: frozenset[str], known: set[str]) -> None:
+    if unknown := sorted(asked - known):
+        more = f" (nor {len(unknown) - 1:,} others)" if len(unknown) > 1 else ""
+        raise CatalogError(
+            f"nothing in '{catalog.lake}' has the {kind} '{unknown[0]}'{more}, and nothing was erased: `fruitlake "
+            "query` finds whole ids and labels; a copy of a photo is stored once, under the path that was read first"
+        )
+
+
+def _still_there(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that the source has. What a bucket does not let us see is said to be there, since it may be."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return tuple(path for path, there in zip(paths, pool.map(_is_there, paths), strict=True) if there)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return exists(path)
+    except (AwsError, OSError):
+        return True
 
 
 def _older(catalog: Catalog, table: str, days: int | None) -> frozenset[str]:

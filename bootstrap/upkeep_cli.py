@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from bootstrap import query_cli
 from bootstrap import settings as settings_module
 from bootstrap.settings import Settings
 from catalog.errors import CatalogError, SettingsError
 from catalog.protocol import Catalog
 
+if TYPE_CHECKING:
+    from bootstrap.to_erase import Found
+
 console = Console()
+PrefixOption = query_cli.PrefixOption
 
 LakeOption = Annotated[
     str | None, typer.Option("--lake", metavar="URI", help=Settings.model_fields["lake"].description or "")
@@ -30,6 +34,7 @@ def vacuum(
     ] = None,
     dry_run: DryRunOption = False,
     lake: LakeOption = None,
+    database_prefix: PrefixOption = None,
 ) -> None:
     """Remove old snapshots, what killed runs left behind, and photos that have been kept long enough.
 
@@ -39,11 +44,11 @@ def vacuum(
     Example: fruitlake vacuum --lake lake/ --older-than 7d --dry-run
     """
     from bootstrap.erasure import erase as erase_now
-    from bootstrap.to_erase import find, outdated
+    from bootstrap.to_erase import find, outdated, retention
     from catalog.lock import alone
     from catalog.vacuum import carry_out, plan
 
-    settings = settings_module.load(lake=lake)
+    settings = settings_module.load(lake=lake, database_prefix=database_prefix)
     age = timedelta(days=settings.history_days) if older_than is None else _age(older_than)
     catalog = _catalog_of(settings, "_catalog")  # also if the only run there was has been killed
     with alone(settings.lake):
@@ -61,17 +66,17 @@ def vacuum(
         )
         old = outdated(catalog, settings)
         if old.kind:
-            found = find(catalog, old, f"kept longer than {settings.photos_days or settings.quarantine_days} days")
-            _show(found.erasure.rows, found.snapshots)
+            found = find(catalog, old, retention(settings, old))
+            _show(found)
             if found.still_there:
-                console.print(f"[yellow]warning:[/] {_comes_back(found.still_there)}", soft_wrap=True)
+                _warn(_comes_back(found.still_there))
             if not dry_run:
-                console.print(f"erased; record: {erase_now(settings, found, console)}", soft_wrap=True)
+                _say(f"erased; record: {erase_now(settings, found, console)}")
 
 
 def erase(
     image_id: Annotated[
-        list[str] | None, typer.Option("--image-id", metavar="ID", help="a photo, by the id it has in the lake")
+        list[str] | None, typer.Option("--image-id", metavar="ID", help="a photo, by the whole id it has in the lake")
     ] = None,
     source_path: Annotated[
         list[str] | None, typer.Option("--source-path", metavar="PATH", help="a photo, by where it was read")
@@ -87,59 +92,89 @@ def erase(
     source_stays: Annotated[
         bool, typer.Option("--source-stays", help="go on although the source still has the file: a run brings it back")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="go on although no photo would be left, and so no table nor PCA")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="only finish an erasure that was interrupted")] = False,
     lake: LakeOption = None,
+    database_prefix: PrefixOption = None,
 ) -> None:
-    """Erase photos from all layers, all snapshots and all reports; each option may be given more than once.
+    """Erase photos from all layers, all snapshots and all reports; --image-id and the like may be given repeatedly.
 
     Delete the file at its source first: the lake keeps no list of erased photos, which would be a trace of them, so a
     run would take it in again. The PCA is an average over all photos it was fitted on and stays unless --refit: then
-    every vector changes. A record without personal data is left in the lake's _erasures.
+    every vector changes. In a bucket with versioning, old versions are deleted, too. A record without personal data is
+    left in the lake's _erasures.
 
     Example: fruitlake erase --lake lake/ --source-path photos/Kiwi/1.jpg --reason "request of 3 May" --dry-run
     """
     from bootstrap.erasure import erase as erase_now
     from bootstrap.erasure import resume as finish_begun
     from bootstrap.to_erase import Selection, find
+    from catalog.erasures import pending
     from catalog.lock import alone
     from catalog.storage import normalize
 
-    settings = settings_module.load(lake=lake)
+    settings = settings_module.load(lake=lake, database_prefix=database_prefix)
     paths = frozenset(normalize(path) for path in source_path or ())
     selection = Selection(frozenset(image_id or ()), paths, frozenset(label or ()))
+    if selection.kind and resume:
+        raise SettingsError("--resume only finishes what was begun: leave it out, or --image-id and the like")
     if not selection.kind and not resume:
         raise SettingsError("say what to erase: --image-id, --source-path or --label")
     if selection.kind and not reason:
         raise SettingsError("say why: --reason stays in the record of the erasure (name no person in it)")
     catalog = _catalog_of(settings)
     with alone(settings.lake):
-        if not dry_run:
-            for record in finish_begun(settings, console):
-                console.print(f"an interrupted erasure is finished; record: {record}", soft_wrap=True)
+        begun = pending(settings.lake)
+        if resume and not begun:
+            _say("no erasure was interrupted")
+        if begun and dry_run:
+            _warn(f"an erasure of {begun[0].requested_at} was interrupted; without --dry-run it is finished first")
+        for record in finish_begun(settings, console) if begun and not dry_run else ():
+            _say(f"an interrupted erasure is finished; record: {record}")
         if not selection.kind or reason is None:
             return
         found = find(catalog, selection, reason, refit)
-        _show(found.erasure.rows, found.snapshots)
+        _show(found)
+        if found.erasure.everything and not (everything or dry_run):
+            raise CatalogError(
+                f"this would erase every photo of '{settings.lake}', and with them all tables and the PCA: "
+                "give --everything if that is meant"
+            )
         if found.still_there and not (source_stays or dry_run):
             raise CatalogError(f"{_comes_back(found.still_there)}, or give --source-stays")
         if found.still_there:
-            console.print(f"[yellow]warning:[/] {_comes_back(found.still_there)}", soft_wrap=True)
+            _warn(_comes_back(found.still_there))
         if not dry_run:
-            console.print(f"erased; record: {erase_now(settings, found, console)}", soft_wrap=True)
-            console.print("the reports are gone, too: `fruitlake report` writes one of what is left")
+            _say(f"erased; record: {erase_now(settings, found, console)}")
+            _say("the reports are gone, too: `fruitlake report` writes one of what is left")
 
 
-def _show(rows: Mapping[str, int], snapshots: int) -> None:
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _warn(text: str) -> None:
+    console.print("[yellow]warning:[/]", end=" ")
+    _say(text)
+
+
+def _show(found: Found) -> None:
     table = Table("table", "rows to erase", title="erasure", title_justify="left")
-    for name, count in rows.items():
+    for name, count in found.erasure.rows.items():
         table.add_row(name, f"{count:,}")
     console.print(table)
-    console.print(f"and {snapshots:,} older snapshots, and all reports")
+    console.print(f"and {found.snapshots:,} older snapshots, and all reports")
+    if found.erasure.everything:
+        console.print("no photo would be left, and so no table but the list of rejected files, and no PCA")
 
 
 def _comes_back(paths: tuple[str, ...]) -> str:
     first = f"'{paths[0]}'" + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
-    return f"the source still has {first}, and the next run would take it in again: delete it there first"
+    return (
+        f"the source still has {first}, or cannot be asked; the next run would take it in again: delete it there first"
+    )
 
 
 def _age(text: str) -> timedelta:
@@ -151,7 +186,7 @@ def _age(text: str) -> timedelta:
 
 def _catalog_of(settings: Settings, sign: str = "_catalog/bronze.images") -> Catalog:
     """The catalog of a lake that is there, which this folder in it shows. Raises CatalogError if it is not."""
-    from bootstrap.pipeline import open_catalog
+    from bootstrap.lakes import open_catalog
     from catalog.storage import exists
 
     catalog = open_catalog(settings)

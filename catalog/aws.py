@@ -39,7 +39,7 @@ _ATTEMPTS = 8  # with botocore's growing pauses: about two minutes of throttling
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
 _REFUSED = {"ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _REFUSED |= {"UnrecognizedClientException", "InvalidClientTokenId"}
-_making = threading.Lock()  # boto3 makes clients in one thread at a time; a made one serves all
+_lock = threading.Lock()  # boto3 makes clients in one thread at a time; a made one serves all
 
 
 def region() -> str:
@@ -54,7 +54,7 @@ def endpoint(service: str) -> str | None:
 
 def credentials() -> ReadOnlyCredentials:
     """The credentials as they are now; those of a role are renewed before they expire. Raises AwsError."""
-    with explained("AWS cannot be used"), _making:
+    with explained("AWS cannot be used"), _lock:
         found = _session(_variables()).get_credentials()
         if found is None:
             raise NoCredentialsError()
@@ -62,32 +62,24 @@ def credentials() -> ReadOnlyCredentials:
 
 
 def s3() -> S3Client:
-    with explained("S3 cannot be used"):
-        where = region()
-        with _making:
-            return _s3(_variables(), where)
+    with _making("S3 cannot be used"):
+        return _s3(_variables(), region())
 
 
 def glue() -> GlueClient:
-    with explained("AWS Glue cannot be used"):
-        where = region()
-        with _making:
-            return _glue(_variables(), where)
+    with _making("AWS Glue cannot be used"):
+        return _glue(_variables(), region())
 
 
 def athena() -> AthenaClient:
-    with explained("Athena cannot be used"):
-        where = region()
-        with _making:
-            return _athena(_variables(), where)
+    with _making("Athena cannot be used"):
+        return _athena(_variables(), region())
 
 
 def client(service: str) -> Any:
     """A client of any other service, by boto3's name for it."""
-    with explained("AWS cannot be used"):
-        where = region()
-        with _making:
-            return _client(_variables(), where, service)
+    with _making("AWS cannot be used"):
+        return _client(_variables(), region(), service)
 
 
 @contextmanager
@@ -99,6 +91,16 @@ def explained(what: str) -> Iterator[None]:
         raise AwsError(f"{what}: {_reason(error)}") from error
 
 
+@contextmanager
+def _making(what: str) -> Iterator[None]:
+    """While a client is made. Raises AwsError, also for variables that botocore does not understand."""
+    with explained(what), _lock:
+        try:
+            yield
+        except ValueError as error:
+            raise AwsError(f"{what}: {error}: see AWS_REGION, AWS_ENDPOINT_URL and AWS_MAX_ATTEMPTS") from error
+
+
 def code_of(error: ClientError) -> str:
     """AWS' name for what went wrong: `EntityNotFoundException`."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -106,7 +108,7 @@ def code_of(error: ClientError) -> str:
 
 def _reason(error: BotoCoreError | ClientError) -> str:
     if isinstance(error, ClientError):
-        code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+        code, said = code_of(error), " ".join(error.response.get("Error", {}).get("Message", "").split())[:300]
         if code in _DENIED:
             return f"no permission for {error.operation_name} ({said}): use other credentials, or have it granted"
         if code in _REFUSED:

@@ -62,5 +62,5 @@ def _check_complete(snapshot: Snapshot, folders: Iterable[str], paths: list[str]
     if missing := sorted(set(folders) - {dirname(p) for p in paths}) if snapshot.rows else []:
         raise CatalogError(
             f"{snapshot.table}: no Parquet file in '{missing[0]}', a folder of its current snapshot {snapshot.id}: "
-            "restore it, or roll the table back"
+            f"restore it, or go back to an older one: `fruitlake catalog history {snapshot.table}` lists them"
         )

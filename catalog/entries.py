@@ -7,6 +7,7 @@ Which of them readers see is not said here: that is a catalog's pointer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from posixpath import basename
@@ -15,7 +16,9 @@ from catalog.errors import CatalogError, ConcurrentPublishError
 from catalog.snapshot import Snapshot
 from catalog.storage import delete_file, files, read_bytes, write_object
 
+log = logging.getLogger(__name__)
 _AT_ONCE = 16  # entries read at a time: in a bucket each takes tens of milliseconds
+_DAMAGED = (OSError, ValueError, TypeError, KeyError)  # what reading an entry raises that is not as we wrote it
 
 
 class Entries:
@@ -30,20 +33,27 @@ class Entries:
         names = [basename(f.path) for f in files(f"{self._root}/{table}")]
         return sorted((n.removesuffix(".json") for n in names if n.endswith(".json")), reverse=True)
 
-    def history(self, table: str) -> list[Snapshot]:
-        """The table's snapshots, newest first."""
+    def history(self, table: str, whole: bool = False) -> list[Snapshot]:
+        """The table's snapshots, newest first.
+
+        A damaged entry is named in a warning and left out. Raises CatalogError for it if the history must be whole.
+        """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(lambda id_: self.load(table, id_), self.ids(table)))
+            found = list(pool.map(lambda id_: self._older(table, id_), self.ids(table)))
+        for damage in (d for d in found if isinstance(d, CatalogError)):
+            if whole:
+                raise damage
+            log.warning("%s", damage)
+        return [snapshot for snapshot in found if isinstance(snapshot, Snapshot)]
 
     def load(self, table: str, snapshot_id: str) -> Snapshot:
         """Raises CatalogError if there is no such entry, or it is damaged."""
-        path = self._path(table, snapshot_id)
         try:
-            return Snapshot.from_json(read_bytes(path).decode())
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return self._read(table, snapshot_id)
+        except _DAMAGED as error:
             raise CatalogError(
-                f"the catalog entry {path} cannot be read ({error}): restore it, or write the id of "
-                f"another snapshot of {table} into {self._pointer(table)}"
+                f"the catalog entry {self._path(table, snapshot_id)} cannot be read ({error}): restore it, or write "
+                f"the id of another snapshot of {table} into {self._pointer(table)}"
             ) from error
 
     def find(self, table: str, snapshot_id: str) -> Snapshot:
@@ -59,6 +69,28 @@ class Entries:
     def remove(self, table: str, snapshot_id: str) -> None:
         """Take a snapshot out of the history; its files are not touched."""
         delete_file(self._path(table, snapshot_id))
+
+    def remove_all(self, table: str) -> None:
+        for snapshot_id in self.ids(table):
+            self.remove(table, snapshot_id)
+
+    def _older(self, table: str, snapshot_id: str) -> Snapshot | CatalogError | None:
+        """An entry of the history, or what is wrong with it; None if it was removed since it was listed."""
+        try:
+            return self._read(table, snapshot_id)
+        except FileNotFoundError:
+            return None
+        except _DAMAGED as error:
+            return CatalogError(
+                f"the catalog entry {self._path(table, snapshot_id)} cannot be read ({error}): restore it, or, if the "
+                f"snapshot is not the current one of {table}, remove the entry"
+            )
+
+    def _read(self, table: str, snapshot_id: str) -> Snapshot:
+        snapshot = Snapshot.from_json(read_bytes(self._path(table, snapshot_id)).decode())
+        if (snapshot.table, snapshot.id) != (table, snapshot_id):
+            raise ValueError(f"it is the entry of {snapshot.id} of {snapshot.table}")
+        return snapshot
 
     def _path(self, table: str, snapshot_id: str) -> str:
         return f"{self._root}/{table}/{snapshot_id}.json"

@@ -2,6 +2,8 @@
 
 <id>.pending.json   while it is under way: what has to go, so that a killed erasure can be finished
 <id>.json           when it is done: when, why, how many rows of which table; nothing of the photos or of a person
+
+Ids sort by time, as those of runs do: by them a run knows that what it has read is not there any more.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from posixpath import basename
 
-from catalog.storage import delete_file, files, read_bytes, write_object
+from catalog.errors import ErasedMeanwhileError
+from catalog.storage import delete_file, files, is_remote, read_bytes, write_object
 
 _PENDING = ".pending.json"
+_SECOND = len("20261122T184501")  # of an id: what tells when it was made
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Erasure:
     labels: tuple[str, ...] = ()
     quarantine_batches: tuple[str, ...] = ()
     refit: bool = False
+    everything: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -43,6 +48,7 @@ class Record:
     completed_at: str
     rows: Mapping[str, int]
     snapshots_forgotten: int
+    versions_removed: int
     pca_refitted: bool
     producer: str
 
@@ -63,8 +69,29 @@ def finish(lake: str, record: Record) -> str:
     """Write the record, and only then forget what was erased. Returns the record's URI."""
     uri = f"{lake}/_erasures/{record.id}.json"
     write_object(uri, _json(record))
-    delete_file(f"{lake}/_erasures/{record.id}{_PENDING}")
+    begun = f"{lake}/_erasures/{record.id}{_PENDING}"
+    if is_remote(lake):
+        from catalog import remains  # imports boto3: only where there is a bucket
+
+        remains.delete_for_good(begun)
+    else:
+        delete_file(begun)
     return uri
+
+
+def check_none_since(lake: str, run: str) -> None:
+    """Raise ErasedMeanwhileError if an erasure is under way, or was begun after the run of this id.
+
+    For S3; a folder's lock keeps them apart.
+    """
+    if not is_remote(lake):
+        return
+    names = sorted(basename(f.path) for f in files(f"{lake}/_erasures"))
+    if later := [n for n in names if n.endswith(_PENDING) or n[:_SECOND] >= run[:_SECOND]]:
+        raise ErasedMeanwhileError(
+            f"photos are erased from '{lake}' ({later[0]}) while this run works with what was there before: "
+            "it publishes nothing more; run again when that is done"
+        )
 
 
 def _json(item: Erasure | Record) -> bytes:

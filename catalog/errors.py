@@ -35,6 +35,10 @@ class ConcurrentPublishError(CatalogError):
     """Another run published the table after this one read it; nothing was overwritten."""
 
 
+class ErasedMeanwhileError(CatalogError):
+    """A run read photos that have been erased since; what it made of them may not be published."""
+
+
 class BusyError(CatalogError):
     """Somebody else works on the lake, and what was asked for needs it alone."""
 

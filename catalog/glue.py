@@ -64,8 +64,8 @@ class GlueCatalog:
                 self._entries.remove(snapshot.table, snapshot.id)
             raise
 
-    def history(self, table: str) -> list[Snapshot]:
-        return self._entries.history(table)
+    def history(self, table: str, whole: bool = False) -> list[Snapshot]:
+        return self._entries.history(table, whole)
 
     def rollback(self, table: str, snapshot_id: str) -> Snapshot:
         snapshot = self._entries.find(table, snapshot_id)
@@ -75,6 +75,12 @@ class GlueCatalog:
     def forget(self, table: str, snapshot_id: str) -> None:
         check_forgettable(self._entries.find(table, snapshot_id), self.current(table))
         self._entries.remove(table, snapshot_id)
+
+    def drop(self, table: str) -> None:
+        with aws.explained(f"{table} was not dropped: {_UNUSABLE}"):
+            if self._tables.find(table) is not None:
+                self._tables.drop(table)
+        self._entries.remove_all(table)
 
     def repair(self) -> None:
         with aws.explained(_UNUSABLE):

@@ -57,8 +57,8 @@ class LocalCatalog:
                 self._entries.remove(snapshot.table, snapshot.id)
                 raise
 
-    def history(self, table: str) -> list[Snapshot]:
-        return self._entries.history(table)
+    def history(self, table: str, whole: bool = False) -> list[Snapshot]:
+        return self._entries.history(table, whole)
 
     def rollback(self, table: str, snapshot_id: str) -> Snapshot:
         snapshot = self._entries.find(table, snapshot_id)
@@ -70,6 +70,11 @@ class LocalCatalog:
         with self._locked():
             check_forgettable(self._entries.find(table, snapshot_id), self.current(table))
             self._entries.remove(table, snapshot_id)
+
+    def drop(self, table: str) -> None:
+        with self._locked():
+            self._pointer(table).unlink(missing_ok=True)  # first: a pointer must not lead to nothing
+            self._entries.remove_all(table)
 
     def repair(self) -> None:
         """Nothing to mend: nobody but the pointer, which moves at once, says what is current."""

@@ -24,8 +24,11 @@ class Catalog(Protocol):
         Raises ConcurrentPublishError if `snapshot.parent` is not the current snapshot any more.
         """
 
-    def history(self, table: str) -> list[Snapshot]:
-        """All snapshots of the table, newest first."""
+    def history(self, table: str, whole: bool = False) -> list[Snapshot]:
+        """The snapshots of the table, newest first; a damaged entry is named in a warning and left out.
+
+        whole: who removes what no snapshot needs must know all of them. Raises CatalogError for a damaged entry.
+        """
 
     def rollback(self, table: str, snapshot_id: str) -> Snapshot:
         """Make an older snapshot current again. Raises CatalogError if there is none of that id."""
@@ -35,6 +38,9 @@ class Catalog(Protocol):
 
         Readers of this catalog follow the pointer and never saw it; a lake that is whole stays as it is.
         """
+
+    def drop(self, table: str) -> None:
+        """As if the table had never been published: no pointer, no history; its files are not touched."""
 
     def forget(self, table: str, snapshot_id: str) -> None:
         """Take an older snapshot out of the history; its files are not touched.

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from catalog.protocol import Catalog
 from catalog.snapshot import Snapshot
-from catalog.storage import files, filesystem, is_remote
+from catalog.storage import delete_folder, files, filesystem, is_remote
 from catalog.tables import TABLES
 
 Unwanted = Mapping[str, Set[str]]  # a row goes if one of these columns has one of these values
@@ -109,10 +109,12 @@ def _of_batch(unwanted: Unwanted, snapshot: Snapshot, batch: str) -> Unwanted | 
 def _matches(uri: str, batch: str, snapshot: Snapshot, unwanted: Unwanted, columns: list[str]) -> pa.Table:
     inside = _of_batch(unwanted, snapshot, batch)
     fs, path = filesystem(uri)
-    wanted = list(dict.fromkeys([*columns, *(inside or {})])) or [snapshot.columns[0].name]
-    rows = pq.read_table(path, filesystem=fs, columns=wanted, partitioning=None)
+    wanted = [c for c in dict.fromkeys([*columns, *(inside or {})]) if c != snapshot.partition_by]
+    rows = pq.read_table(path, filesystem=fs, columns=wanted or [snapshot.columns[0].name], partitioning=None)
     found = rows if inside is None else rows.filter(_holding(rows, inside))
-    return found.select(columns or wanted)
+    if snapshot.partition_by in columns:  # it stands in the folder's name, not in the file
+        found = found.append_column(snapshot.partition_by, pa.array([batch] * found.num_rows, pa.string()))
+    return found.select(columns) if columns else found
 
 
 def _holding(rows: pa.Table, unwanted: Unwanted) -> Any:
@@ -137,6 +139,8 @@ def _write(old: Mapping[str, int], dirty: Set[str] | Mapping[str, int], folder: 
         else:
             _link(uri, target)
             written += 1
+    if not written:
+        delete_folder(folder)  # its name may be what has to go
     return written
 
 
@@ -173,7 +177,7 @@ def _link(source: str, target: str) -> None:
     if not is_remote(source):
         try:
             return os.link(source, target)
-        except PermissionError:  # a file system without links
+        except OSError:  # a file system without links; if it is something else, the copy says so
             shutil.copyfile(source, target)
             return
     fs, path = filesystem(source)

@@ -43,6 +43,10 @@ class Snapshot:
 
     @classmethod
     def from_json(cls, text: str) -> Snapshot:
+        """Raises ValueError, TypeError or KeyError for what is not a snapshot."""
         raw: dict[str, Any] = json.loads(text)
         raw["columns"] = tuple(Column(**c) for c in raw["columns"])
+        for name, kind in (("rows", int), ("bytes", int), ("partitions", dict), ("parameters", dict)):
+            if not isinstance(raw[name], kind):
+                raise TypeError(f"{name} is {raw[name]!r}")
         return cls(**raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from mimetypes import guess_type
 from urllib.parse import unquote, urlsplit
 
@@ -81,7 +82,7 @@ def subfolders(uri: str) -> list[str]:
 def delete_folder(uri: str) -> None:
     """Remove a folder with all in it; one that is not there is fine."""
     fs, path = filesystem(uri)
-    if fs.get_file_info(path).type == pafs.FileType.Directory:
+    with suppress(FileNotFoundError):
         fs.delete_dir(path)
 
 

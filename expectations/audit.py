@@ -96,8 +96,8 @@ def _refusal(table: Table, errors: list[Outcome], facts: Facts) -> str:
         )
     else:
         advice = (
-            "what was current still is; see what changed in its inputs, or roll the table back to the snapshot it "
-            "should be compared with; the limits are expectations/thresholds.yml"
+            "what was current still is; see what changed in its inputs, or go back to the snapshot it should be "
+            "compared with (`fruitlake catalog rollback`); the limits are expectations/thresholds.yml"
         )
     return f"{table.name} was not published: {found}. {advice[0].upper()}{advice[1:]}"
 

@@ -59,7 +59,7 @@ class Ingestion:
         self._now = F.lit(datetime.now(UTC))
         check_source(source)
         files = list_source(spark, source).persist()
-        # What could not be read may be readable now, though neither its size nor its time has changed.
+        # What could not be read, or did not fit in memory, may now, though neither its size nor its time has changed.
         settled = (
             known_quarantine.where(F.col("reason") != "unreadable source") if known_quarantine is not None else None
         )

@@ -87,7 +87,9 @@ def decode(data: bytes) -> Image.Image:
         except Rejected:
             raise
         except MemoryError as error:
-            raise Rejected("too large", f"{image.width}x{image.height} px do not fit in memory") from error
+            # not "too large", which is settled: the next run may have more, and tries again
+            said = f"{image.width}x{image.height} px do not fit in this worker's memory"
+            raise Rejected("unreadable source", said) from error
         except Exception as error:  # a decoder fed with hostile bytes may raise nearly anything
             raise Rejected("truncated", f"{image.format}: {error}") from error
 

@@ -12,13 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import pytest
 from moto.athena.models import AthenaBackend, Execution
 from moto.athena.responses import AthenaResponse
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
-REGION = "us-east-1"
+from catalog.glue import GlueCatalog
+from tests.snapshots import snapshot
+
+REGION = "eu-west-3"
 _ACCOUNT = "123456789012"
 
 
@@ -41,6 +45,18 @@ class AthenaServer:
     @property
     def backend(self) -> AthenaBackend:
         return get_backend("athena")[_ACCOUNT][REGION]
+
+    def holds(self, lake: str, prefix: str = "fruits", results: str = "") -> None:
+        """A lake in a bucket with one table in Glue, and no other lake; a bucket for results, if they have one."""
+        get_backend("glue")[_ACCOUNT][REGION].reset()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            for uri in filter(None, {lake, results}):
+                bucket = boto3.resource("s3", region_name=REGION).Bucket(uri.split("/")[2])
+                if bucket.creation_date is None:
+                    bucket.create(CreateBucketConfiguration={"LocationConstraint": REGION})
+            GlueCatalog(lake, prefix).publish(snapshot("1"))
 
     def answers(self, columns: Sequence[tuple[str, str]], *rows: Sequence[str | None], header: bool = True) -> None:
         """Queue the answer of the next query: columns as (name, Athena's type), values as text."""

@@ -82,7 +82,7 @@ class AwsServer:
         bucket = _session(region).resource("s3", endpoint_url=self.url).Bucket(name)
         if bucket.creation_date is None:
             bucket.create(CreateBucketConfiguration={"LocationConstraint": region})
-        bucket.objects.all().delete()
+        bucket.object_versions.all().delete()
         return name
 
     def forget_tables(self) -> None:

@@ -3,13 +3,15 @@
     invoke(run, ["build", "--select", "gold"])     what `fruitlake run gold` does
     invoke(run, ["docs", "generate"])              what `fruitlake dbt -- docs generate` does
 
-dbt's target and logs lie in the cache, one folder a lake, never beside the models.
+dbt's target and logs lie in the cache, one folder a lake, never beside the models. What it has parsed is the same for
+every lake, and is kept once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
             "DO_NOT_TRACK": "1",
         }
     )
+    os.environ.pop("DBT_PARTIAL_PARSE_FILE_PATH", None)
+    if _parsed(run.cache).exists():  # else the first run over a new lake parses for a second
+        os.environ["DBT_PARTIAL_PARSE_FILE_PATH"] = str(_parsed(run.cache))
     from dbt.cli.main import dbtRunner  # imports for a second; after the environment, which it reads
 
     from transforms.session_job import register
@@ -44,6 +49,7 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
     finally:
         activate(None)
         run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off and leaves it so
+        _keep_parsed(target, run.cache)
     if run.failure is not None:
         raise run.failure
     if result.exception is not None:
@@ -51,6 +57,16 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
     if not result.success:
         failed = [r for r in getattr(result.result, "results", []) if r.status in ("error", "fail")]
         raise RunError(f"dbt {' '.join(arguments)} failed: {'; '.join(map(_said, failed)) or 'see its output'}")
+
+
+def _keep_parsed(target: Path, cache: Path) -> None:
+    """dbt reads it where it is told to, and writes it into the target: only if it had to parse anything."""
+    with suppress(FileNotFoundError):  # another run may have moved it, or nothing was parsed
+        os.replace(target / _parsed(cache).name, _parsed(cache))
+
+
+def _parsed(cache: Path) -> Path:
+    return cache / "dbt" / "partial_parse.msgpack"
 
 
 def _said(result: Any) -> str:

@@ -28,6 +28,7 @@ def fit_pca(run: Run, features: DataFrame) -> DataFrame | None:
     mine = _of_model(features, run.featurizer.model_id)
     pipeline = Pipeline(stages=[VariancePCA(inputCol="features", outputCol="vector", variance=run.variance)]).fit(mine)
     pipeline.write().save(_location(run, run.id))
+    run.fitted = pipeline
     model = pipeline.stages[0]
     assert isinstance(model, VariancePCAModel)
     eigenvalues = model.eigenvalues.tolist()
@@ -40,7 +41,8 @@ def project(run: Run, features: DataFrame, pca: DataFrame) -> DataFrame:
     row = pca.first()
     assert row is not None  # gold.pca always holds one row
     mine = _of_model(features, row.model_id)
-    pipeline = PipelineModel.load(_location(run, row.pca_id))
+    # what was fitted a moment ago need not be read back: three Spark jobs
+    pipeline = run.fitted if run.fitted and row.pca_id == run.id else PipelineModel.load(_location(run, row.pca_id))
     model = pipeline.stages[0]
     assert isinstance(model, VariancePCAModel)
     run.explained = explained_of_new(run, mine, model, row.pca_id)

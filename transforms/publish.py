@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from pyspark.sql import DataFrame
 
 from catalog.attach import attach_snapshot
+from catalog.erasures import check_none_since
 from catalog.snapshot import Snapshot
 from catalog.storage import delete_folder, files, for_spark, subfolders
 from catalog.tables import TABLES, Table
@@ -33,7 +34,7 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
 
     An appending table's first snapshot is published even if it is empty, so that the table can be queried.
     inputs names what the rows were made of; it is stored, and tells the next run whether it changed.
-    Raises AuditError, ConcurrentPublishError, or what Spark raises while it computes the rows.
+    Raises AuditError, ConcurrentPublishError, ErasedMeanwhileError, or what Spark raises while it computes the rows.
     """
     started = time.monotonic()
     table = TABLES[name]
@@ -54,6 +55,8 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
             return _outcome(run, Published(name, current, False, time.monotonic() - started))
         made_by = {"inputs": inputs, **lineage_of(run, name), **grounds_of(run, name)}
         snapshot = _next(_added(run, table, folder), table, current, result, made_by)
+        if not run.erasing:
+            check_none_since(run.catalog.lake, run.id)
         run.catalog.publish(snapshot)
     except BaseException:
         if not _is_current(run, name):  # stopped after the pointer had moved, it is published
@@ -80,7 +83,9 @@ def _added(run: Run, table: Table, folder: str) -> Snapshot:
     if table.mode == "append":
         partitions = {run.id: folder}
     else:
-        partitions = {unquote(sub.split("=", 1)[1]): f"{folder}/{sub}" for sub in subfolders(uri)}
+        mark = f"{table.partition}="
+        found = [sub for sub in subfolders(uri) if sub.startswith(mark)]
+        partitions = {unquote(sub.removeprefix(mark)): f"{folder}/{sub}" for sub in found}
     size = sum(f.size for f in files(uri) if f.path.endswith(".parquet"))
     return Snapshot(
         table.name, run.id, folder, table.columns, 0, size, partition_by=table.partition, partitions=partitions

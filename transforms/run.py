@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 
 from catalog.errors import FruitlakeError, RunError, SettingsError
@@ -41,6 +42,7 @@ class Run:
     max_quarantine_share: float = MAX_QUARANTINE_SHARE
     purpose: str | None = None
     legal_basis: str | None = None
+    fitted: PipelineModel | None = None  # this run's own PCA, if it fitted one
     explained: float | None = None  # of the variance of photos added since the PCA was fitted, 0 to 1
     erasing: bool = False  # rows are taken out on purpose: fewer than before is no sign of a fault
     id: str = field(default_factory=new_id)

@@ -38,6 +38,10 @@ unpack() {
   echo "$name: $uri unpacked to $root/$name"
 }
 
+# EMR has it, but bootstrap actions run before applications are installed, and whether it is there by then is not
+# confirmed: else it comes from Amazon Linux's own repository, which the network's way to S3 reaches.
+command -v python3.11 >/dev/null || as_root dnf install -y -q python3.11
+
 unpack "$environment" environment
 unpack "$project" fruitlake
 "$root/environment/bin/python" -c 'import numpy, onnxruntime, pyarrow' # the node can run them, or the cluster fails now

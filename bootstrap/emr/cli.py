@@ -57,7 +57,7 @@ def package(
     from bootstrap.emr.package import package as make
 
     settings = settings_module.load(weights=weights)
-    with console.status("packaging: half a minute the first time"):
+    with console.status("packaging: a minute the first time"):
         made = make(settings)
     for name in made.names():
         size = (folder(settings) / name).stat().st_size
@@ -72,8 +72,12 @@ def up(
     instance: Annotated[
         str | None, typer.Option("--instance", metavar="TYPE", help="of all nodes; 4 vCPU and 16 GiB or more")
     ] = None,
-    minimum_nodes: Annotated[int | None, typer.Option("--minimum-nodes", metavar="N", min=1)] = None,
-    maximum_nodes: Annotated[int | None, typer.Option("--maximum-nodes", metavar="N", min=1)] = None,
+    minimum_nodes: Annotated[
+        int | None, typer.Option("--minimum-nodes", metavar="N", min=1, help="core and task nodes; 1 at first")
+    ] = None,
+    maximum_nodes: Annotated[
+        int | None, typer.Option("--maximum-nodes", metavar="N", min=1, help="core and task nodes; 30 at first")
+    ] = None,
     high_availability: Annotated[
         bool | None,
         typer.Option(
@@ -82,9 +86,13 @@ def up(
         ),
     ] = None,
     idle_minutes: Annotated[
-        int | None, typer.Option("--idle-minutes", metavar="N", min=1, help="the cluster ends after so long idle")
+        int | None,
+        typer.Option("--idle-minutes", metavar="N", min=1, help="the cluster ends after so long idle; 30 at first"),
     ] = None,
-    gpu: Annotated[str | None, typer.Option("--gpu", metavar="TYPE", help="GPU task nodes of this type, too")] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option("--gpu", metavar="TYPE", help="GPU task nodes of this type, too; layer jobs themselves use CPUs"),
+    ] = None,
     zone: Annotated[str | None, typer.Option("--zone", metavar="a|b", help="the other zone, if one is full")] = None,
     images_bucket: Annotated[
         str | None, typer.Option("--images-bucket", metavar="NAME", help="a bucket to read photos from, too")
@@ -95,7 +103,7 @@ def up(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Bring up the stack with a cluster (about ten minutes), or with EMR Serverless. Run `package` first.
+    """Bring up the stack with a cluster, which takes some minutes, or with EMR Serverless. Run `package` first.
 
     What is not given stays as it is. The cluster is private, encrypted, scales by itself and ends when idle.
 

@@ -15,13 +15,13 @@ from bootstrap.emr.requests import Request
 from bootstrap.settings import Settings
 from catalog import aws
 
-_PYTHON = "./environment/bin/python"
+PYTHON = "./environment/bin/python"
 _NOT_PASSED = {"cache", "master"}  # of this machine; a cluster has its own
 
 
 def archives(environment: str, project: str) -> dict[str, str]:
     """Spark's properties by which every process of a job gets packages, project and Python: URIs of the archives."""
-    return {"spark.archives": f"{environment}#environment,{project}#fruitlake", "spark.pyspark.python": _PYTHON}
+    return {"spark.archives": f"{environment}#environment,{project}#fruitlake", "spark.pyspark.python": PYTHON}
 
 
 def arguments(layer: str, settings: Settings, **places: str) -> list[str]:
@@ -61,10 +61,17 @@ def job_run(application: str, role: str, bucket: str, packaged: Artifacts, argum
     """StartJobRun of EMR Serverless."""
     driver = "spark.emr-serverless.driverEnv"
     properties = _properties(bucket, packaged) | {
-        f"{driver}.PYSPARK_DRIVER_PYTHON": _PYTHON,
-        f"{driver}.PYSPARK_PYTHON": _PYTHON,
+        f"{driver}.PYSPARK_DRIVER_PYTHON": PYTHON,
+        f"{driver}.PYSPARK_PYTHON": PYTHON,
         f"{driver}.AWS_REGION": aws.region(),
-        "spark.executorEnv.PYSPARK_PYTHON": _PYTHON,
+        # As the cluster's spark-defaults: four Python workers of 0.7 GB each need more than a tenth beside the JVM.
+        "spark.executor.cores": "4",
+        "spark.executor.memory": "4g",
+        "spark.executor.memoryOverhead": "4g",
+        "spark.driver.cores": "4",
+        "spark.driver.memory": "4g",
+        "spark.driver.memoryOverhead": "4g",
+        "spark.executorEnv.PYSPARK_PYTHON": PYTHON,
         "spark.executorEnv.AWS_REGION": aws.region(),
     }
     parameters: dict[str, Any] = {

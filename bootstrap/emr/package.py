@@ -33,6 +33,8 @@ from transforms.weights import prepare
 PYTHON = "3.11"  # of the versions that emr-spark-8.0.0 brings, the one the tests run on
 _PLATFORM = "x86_64-manylinux_2_34"  # Amazon Linux 2023: glibc 2.34
 _CHECKOUT = Path(__file__).parents[2]
+_COMPILED = ".".join(map(str, sys.version_info[:2])) == PYTHON  # bytecode is of the Python that makes it
+_RECIPE = f"no tests, compiled: {_COMPILED}"
 _PACKAGES = ("bootstrap", "catalog", "expectations", "ingestion", "transforms")
 _1980 = "315532800"  # the earliest time a zip can hold; the same files then give the same wheel
 
@@ -98,9 +100,10 @@ def packaged(settings: Settings) -> Artifacts:
 
 
 def _environment(here: Path) -> str:
-    """Named by what it is made of: pins, hashes, platform, launcher. Takes half a minute once."""
+    """Named by what it is made of: pins, hashes, platform, launcher, recipe. Takes a minute once."""
     requirements = cluster_requirements((_CHECKOUT / "requirements.lock").read_text())
-    name = f"environment-{_hash(f'{requirements}{_PLATFORM}{PYTHON}{_LAUNCHER}'.encode())}.tar.gz"
+    made_of = f"{requirements}{_PLATFORM}{PYTHON}{_LAUNCHER}{_RECIPE}"
+    name = f"environment-{_hash(made_of.encode())}.tar.gz"
     if (here / name).exists():
         return name
     with tempfile.TemporaryDirectory(dir=here) as work:
@@ -110,12 +113,28 @@ def _environment(here: Path) -> str:
         options = ["--target", str(root / "site-packages"), "--python-version", PYTHON, "--python-platform", _PLATFORM]
         checks = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
         _run("-m", "uv", "pip", "install", "--quiet", *options, *checks, "-r", str(wanted))
+        _drop_tests(root / "site-packages")
+        if _COMPILED:
+            _compile(root)
         (root / "bin").mkdir()
         (root / "bin" / "python").write_text(_LAUNCHER)
         (root / "bin" / "python").chmod(0o755)
         _pack(root, Path(work) / name)
         os.replace(Path(work) / name, here / name)
     return name
+
+
+def _drop_tests(packages: Path) -> None:
+    """Take away the packages' own tests, a third of all modules. dbt's generic tests are SQL, and stay."""
+    for tests in [*packages.glob("**/tests/__init__.py")]:
+        shutil.rmtree(tests.parent, ignore_errors=True)  # gone already, if it lay below another
+
+
+def _compile(root: Path) -> None:
+    """Bytecode beside the source, or each container compiles what it imports. Without times and folders of this
+    machine; nothing compares it with a source that never changes."""
+    pinned = ["--invalidation-mode", "unchecked-hash", "-s", str(root)]
+    _run("-m", "compileall", "-q", "-j", "0", *pinned, str(root / "site-packages"))
 
 
 def _pack(root: Path, archive: Path) -> None:

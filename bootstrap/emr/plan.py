@@ -17,6 +17,7 @@ from catalog.errors import EmrError
 RATE = 82.0  # photos/s a core; `fruitlake bench` measures a machine's own, and `--rate` takes it
 _STARTUP_HOURS = 0.25  # assumed: a cluster is billed while it starts and while it idles before it ends
 _MOST_NODES = 30
+ENDPOINTS = 7  # interface endpoints of the stack with a cluster, in one zone
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,8 @@ def plan(photos: int, instance: str, rate: float, target_hours: float, spot: flo
     work = node_hours / nodes
     hours = work + _STARTUP_HOURS
     on_demand, on_spot = price["ec2"] + price["emr"], price["ec2"] * spot + price["emr"]
-    an_hour = 2 * on_demand + (nodes - 1) * on_spot + prices["endpoint"] * _ENDPOINTS
+    an_hour = 2 * on_demand + (nodes - 1) * on_spot + prices["endpoint"] * ENDPOINTS
     return Plan(photos, nodes, work, hours, hours * an_hour, prices["currency"], _assumed(prices, instance, rate, spot))
-
-
-_ENDPOINTS = 6  # interface endpoints of the stack with a cluster, in one zone
 
 
 def _assumed(prices: dict[str, Any], instance: str, rate: float, spot: float) -> tuple[str, ...]:
@@ -62,7 +60,7 @@ def _assumed(prices: dict[str, Any], instance: str, rate: float, spot: float) ->
         f"the rate grows with the nodes; silver is nearly all of the work; {_STARTUP_HOURS * 60:.0f} minutes more to "
         "start the cluster and to let it end",
         f"one primary and one core node on demand, the other nodes at {spot:.0%} of that price (Spot changes daily)",
-        f"{_ENDPOINTS} interface endpoints in one zone; S3, KMS, Glue, disks and data transfer are not in it",
+        f"{ENDPOINTS} interface endpoints in one zone; S3, KMS, Glue, disks and data transfer are not in it",
         f"prices of {prices['region']}, {prices['as_of']}: {prices['source']}",
     )
 

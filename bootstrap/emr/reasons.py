@@ -15,11 +15,20 @@ _STEPS = (
         "ask for a higher quota in the console under Service Quotas, or set a lower `--maximum-nodes`",
     ),
     (
+        r"service.linked role.*spot",
+        "Spot was never used in this account: run `aws iam create-service-linked-role --aws-service-name "
+        "spot.amazonaws.com` once",
+    ),
+    (
         r"(service role|instance profile|role|profile).*(invalid|not exist|cannot be found|insufficient|assum)"
         r"|(invalid|no such).*(role|profile)|not authorized|access ?denied",
         "a role or permission is missing: deploy the stack with rights on IAM (`fruitlake emr up`), or have it granted",
     ),
     (r"already exists", "something of that name is there already: choose another `--stack`, or remove it"),
+    (
+        r"_in_progress state and can ?not be updated",
+        "somebody, or a stopped command, is changing the stack: `fruitlake emr status` shows when it is done",
+    ),
 )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -34,7 +33,15 @@ class Stack:
 
     @property
     def bucket(self) -> str:
+        """Raises EmrError if the stack is not made yet, or could not be."""
+        if "Bucket" not in self.outputs:
+            raise EmrError(f"stack '{self.name}' has no bucket ({self.state.lower()}): `fruitlake emr up` makes it")
         return self.outputs["Bucket"]
+
+    @property
+    def failed_at_birth(self) -> bool:
+        """Nothing is in it, and nothing can be done with it but to delete it."""
+        return self.state in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 
 
 def find(name: str) -> Stack | None:
@@ -74,7 +81,12 @@ def deployment(name: str, stack: Stack | None, parameters: Mapping[str, str]) ->
     }
     if stack:
         return Request("cloudformation", "UpdateStack", common)
-    return Request("cloudformation", "CreateStack", common | {"OnFailure": "DELETE"})
+    return Request("cloudformation", "CreateStack", common)
+
+
+def deletion(name: str) -> Request:
+    """The request that takes everything away but bucket, key and databases."""
+    return Request("cloudformation", "DeleteStack", {"StackName": name})
 
 
 def deploy(request: Request, console: Console, poll: float = POLL) -> None:
@@ -82,32 +94,35 @@ def deploy(request: Request, console: Console, poll: float = POLL) -> None:
 
     Raises EmrError with the first thing that failed, AwsError if CloudFormation refuses.
     """
-    since = datetime.now(UTC)
     name = request.parameters["StackName"]
+    watch = _Watch(name, console)  # before it is sent: what is told from here on is about this request
     try:
         request.send()
     except AwsError as error:
         if "No updates are to be performed" in str(error):
             return
+        raise AwsError(explained(str(error))) from error
+    try:
+        with console.status(f"stack {name}: {request.operation}"):
+            while not watch.finished():
+                time.sleep(poll)
+    except KeyboardInterrupt:
+        console.print(f"stack {name}: CloudFormation goes on by itself, `fruitlake emr status` shows how far it is")
         raise
-    waiter = _Watch(name, since, console)
-    with console.status(f"stack {name}: {request.operation}"):
-        while not waiter.finished():
-            time.sleep(poll)
-    if waiter.failure:
-        raise EmrError(f"stack {name}: {explained(waiter.failure)}")
+    if watch.failure:
+        raise EmrError(f"stack {name}: {explained(watch.failure)}")
 
 
 class _Watch:
-    """A stack's events since a moment, each seen once."""
+    """A stack's events from now on, each seen once; this machine's clock plays no part."""
 
-    def __init__(self, name: str, since: datetime, console: Console) -> None:
+    def __init__(self, name: str, console: Console) -> None:
         self._name = name
-        self._since = since
         self._console = console
         self._seen: set[str] = set()
         self._client = aws.client("cloudformation")
         self.failure: str | None = None
+        self._events()
 
     def finished(self) -> bool:
         for event in self._events():
@@ -123,11 +138,17 @@ class _Watch:
         return not state.endswith("IN_PROGRESS")
 
     def _events(self) -> list[dict[str, Any]]:
-        """New ones, oldest first. A stack that is gone has none to tell."""
-        try:
-            found = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
-        except ClientError:
-            return []
-        new = [e for e in found if e["EventId"] not in self._seen and e["Timestamp"] >= self._since]
+        """New ones, oldest first. A stack that is not there has none to tell."""
+        new: list[dict[str, Any]] = []
+        with aws.explained("the stack's events cannot be read"):
+            try:
+                for page in self._client.get_paginator("describe_stack_events").paginate(StackName=self._name):
+                    fresh = [e for e in page["StackEvents"] if e["EventId"] not in self._seen]
+                    new += fresh
+                    if len(fresh) < len(page["StackEvents"]):
+                        break  # newest first: what follows has been seen
+            except ClientError as error:
+                if "does not exist" not in str(error):
+                    raise
         self._seen |= {e["EventId"] for e in new}
         return new[::-1]

@@ -20,7 +20,7 @@ from bootstrap.emr.stack import Stack, existing
 from bootstrap.emr.up import ENDED, cluster_state
 from bootstrap.settings import Settings
 from catalog import aws
-from catalog.errors import EmrError
+from catalog.errors import AwsError, EmrError
 from catalog.storage import is_remote
 
 POLL = 10.0  # seconds
@@ -63,15 +63,22 @@ def submit(
 def wait(job: Job, layer: str, console: Console, poll: float = POLL) -> None:
     """Tell every change of state until the job ends. Raises EmrError if it did not end well."""
     started, told = time.monotonic(), ""
-    with console.status(f"{layer} on EMR"):
-        while True:
-            state, reason = job.ask()
-            if state != told:
-                console.print(f"{layer}: {state.lower()} after {time.monotonic() - started:.0f} s", highlight=False)
-                told = state
-            if state in _DONE:
-                break
-            time.sleep(poll)
+    goes_on = f"job {job.id} goes on: `fruitlake emr status` and `fruitlake emr logs {job.id}` tell how it ends"
+    try:
+        with console.status(f"{layer} on EMR"):
+            while True:
+                state, reason = job.ask()
+                if state != told:
+                    console.print(f"{layer}: {state.lower()} after {time.monotonic() - started:.0f} s", highlight=False)
+                    told = state
+                if state in _DONE:
+                    break
+                time.sleep(poll)
+    except KeyboardInterrupt:
+        console.print(goes_on, highlight=False, soft_wrap=True)
+        raise
+    except AwsError as error:  # expired credentials, say: that is no failure of the job
+        raise EmrError(f"{error}; {goes_on}") from error
     if not _DONE[state]:
         raise EmrError(
             f"{layer} {state.lower()}: {explained(reason)}; logs: {job.logs} (`fruitlake emr logs {job.id}`)"
@@ -80,6 +87,10 @@ def wait(job: Job, layer: str, console: Console, poll: float = POLL) -> None:
 
 def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list[str]:
     given = settings.model_fields_set
+    if settings.engine != "onnx":
+        raise EmrError(
+            f"engine '{settings.engine}' is not packaged for a cluster, it runs ONNX Runtime: unset FRUITLAKE_ENGINE"
+        )
     places = {
         "lake": settings.lake if "lake" in given else f"s3://{stack.bucket}/lake",
         "images": settings.images or f"s3://{stack.bucket}/images",
@@ -87,7 +98,9 @@ def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list
     for option, place in places.items():
         if not is_remote(place):
             raise EmrError(f"a cluster cannot see '{place}': give --{option} a place in S3, like s3://{stack.bucket}/…")
-    return jobs.arguments(layer, settings, **places, weights=artifacts.uri(stack.bucket, model))
+    prefix = stack.parameters["DatabasePrefix"]  # the role may touch no other databases
+    weights = artifacts.uri(stack.bucket, model)
+    return jobs.arguments(layer, settings, **places, database_prefix=prefix, weights=weights)
 
 
 def _request(stack: Stack, arguments: list[str], settings: Settings) -> tuple[Request, Callable[[dict[str, Any]], Job]]:
@@ -122,7 +135,8 @@ def step_job(stack: Stack, cluster: str, step: str) -> Job:
         said = (failure.get("Reason"), failure.get("Message"), status.get("StateChangeReason", {}).get("Message"))
         return status["State"], " ".join(part for part in said if part)
 
-    return Job(step, f"s3://{stack.bucket}/logs/{cluster}/steps/{step}/", "`fruitlake emr tunnel history`", ask)
+    history = "`fruitlake emr tunnel history`; once the cluster has ended, its Applications tab in EMR's console"
+    return Job(step, f"s3://{stack.bucket}/logs/{cluster}/steps/{step}/", history, ask)
 
 
 def serverless_job(stack: Stack, application: str, run: str) -> Job:

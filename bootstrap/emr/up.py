@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from bootstrap.emr import artifacts
 from bootstrap.emr.certificates import certificates
 from bootstrap.emr.package import folder, packaged
+from bootstrap.emr.parameters import check
 from bootstrap.emr.requests import Request, check_region, show
-from bootstrap.emr.stack import POLL, Stack, deploy, deployment, existing, find
+from bootstrap.emr.stack import POLL, Stack, deletion, deploy, deployment, existing, find
 from bootstrap.settings import Settings
 from catalog import aws
 from catalog.errors import EmrError
@@ -36,20 +38,26 @@ def bring_up(
 ) -> Stack | None:
     """Deploy the stack with compute; wanted are its parameters. None if it was only shown.
 
-    Raises EmrError for a region that is not allowed, nothing packaged, or what CloudFormation could not do.
+    Raises EmrError for a region that is not allowed, a parameter that cannot be, nothing packaged, or what
+    CloudFormation could not do.
     """
     check_region(settings)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name):
         raise EmrError(f"'{name}' cannot name the stack and its bucket: up to 30 of a-z, 0-9 and -, a letter first")
     made, here = packaged(settings), folder(settings)
     stack = find(name)
+    failed = deletion(name) if stack and stack.failed_at_birth else None
+    if failed:
+        stack = None
+    check(wanted, stack.parameters if stack else {})
     base = {
         "AllowedRegion": aws.region(),  # which has been checked
         "DatabasePrefix": settings.database_prefix,
         **({"Release": wanted["Release"], "ReleaseLine": _line(wanted["Release"])} if "Release" in wanted else {}),
     }
     ready = {**wanted, **base}
-    if not _alive(stack):  # CloudFormation does not see that a cluster has ended: another name makes another one
+    alive = _alive(stack)
+    if not alive:  # CloudFormation does not see that a cluster has ended: another name makes another one
         ready |= {
             "Launch": f"{datetime.now(UTC):%Y%m%dT%H%M%S}",
             "Bootstrap": artifacts.key(made.bootstrap),  # of a running cluster these stay: they would replace it
@@ -57,15 +65,17 @@ def bring_up(
             "Project": artifacts.key(made.project),
         }
     if stack is None:
-        first = deployment(name, None, base)
+        born = base | {"Databases": _databases(settings.database_prefix)}
+        before = [*([failed] if failed else []), deployment(name, None, born)]
         if dry_run:
             bucket = f"{name}-{_account()}-{aws.region()}"
-            after = Stack(name, "CREATE_COMPLETE", {}, {"Bucket": bucket})
-            show([first, *_content(made.names(), here, bucket), deployment(name, after, ready)], console)
+            after = Stack(name, "CREATE_COMPLETE", born, {"Bucket": bucket})
+            show([*before, *_content(made.names(), here, bucket), deployment(name, after, ready)], console)
             return None
-        deploy(first, console, poll)
+        for request in before:
+            deploy(request, console, poll)
         stack = existing(name)
-    requests = [*artifacts.uploads(made, here, stack.bucket), *_content((), here, stack.bucket)]
+    requests = [*artifacts.uploads(made, here, stack.bucket), *_content((), here, stack.bucket, not alive)]
     if dry_run:
         show([*requests, deployment(name, stack, ready)], console)
         return None
@@ -85,11 +95,7 @@ def take_down(name: str, everything: bool, console: Console, dry_run: bool = Fal
         requests.append(
             Request("emr", "SetTerminationProtection", {"JobFlowIds": [cluster], "TerminationProtected": False})
         )
-    last = (
-        Request("cloudformation", "DeleteStack", {"StackName": name})
-        if everything
-        else deployment(name, stack, {"Compute": "none"})
-    )
+    last = deletion(name) if everything or stack.failed_at_birth else deployment(name, stack, {"Compute": "none"})
     if dry_run:
         show([*requests, last], console)
         return
@@ -110,6 +116,20 @@ def _alive(stack: Stack | None) -> bool:
     return cluster is not None and cluster_state(cluster)[0] not in ENDED
 
 
+def _databases(prefix: str) -> str:
+    """Whether the stack makes the Glue databases: "found" if a lake, or an earlier stack, has made one of them."""
+    with aws.explained("Glue cannot be looked at"):
+        for layer in ("bronze", "silver", "gold"):
+            try:
+                aws.glue().get_database(Name=f"{prefix}_{layer}")
+            except ClientError as error:
+                if aws.code_of(error) != "EntityNotFoundException":
+                    raise
+            else:
+                return "found"
+    return "made"
+
+
 def _line(release: str) -> str:
     """Which line of releases it is. Raises EmrError for one that the template does not know."""
     line = next((line for line in ("emr-spark-8", "emr-7") if release.startswith(f"{line}.")), None)
@@ -118,11 +138,16 @@ def _line(release: str) -> str:
     return line
 
 
-def _content(names: tuple[str, ...] | list[str], here: Path, bucket: str) -> list[Request]:
-    """What goes into the bucket besides artifacts that are there: the nodes' certificate, the example notebook."""
+def _content(names: tuple[str, ...] | list[str], here: Path, bucket: str, new_cluster: bool = True) -> list[Request]:
+    """What goes into the bucket besides artifacts that are there: the example notebook, a new cluster's certificate.
+
+    A running cluster keeps its own: nodes that join it later must be known to those that are there.
+    """
     with as_file(files("bootstrap.emr") / "gold.ipynb") as notebook:
         kept = {artifacts.key(n): here / n for n in names} | {"notebooks/examples/gold.ipynb": notebook}
     kept_requests = [Request("s3", "PutObject", {"Bucket": bucket, "Key": k, "Body": v}) for k, v in kept.items()]
+    if not new_cluster:
+        return kept_requests
     certificate = {"Bucket": bucket, "Key": "certificates/in-transit.zip", "Body": certificates(aws.region())}
     return [*kept_requests, Request("s3", "PutObject", certificate)]
 

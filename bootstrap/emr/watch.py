@@ -18,7 +18,8 @@ from bootstrap.emr.up import ENDED, cluster_state
 from catalog import aws
 from catalog.errors import EmrError
 
-# On the primary node. With encryption in transit Spark serves its history on the TLS port.
+# On the primary node. With encryption in transit Spark serves its history on the TLS port, and Livy speaks TLS on its
+# own: docs.aws.amazon.com/emr/latest/ManagementGuide/emr-encryption-support-matrix.html. YARN's is not confirmed.
 PAGES = {"history": 18480, "yarn": 8088, "livy": 8998, "jupyterhub": 9443}
 _JOBS = 10  # shown by status
 
@@ -31,8 +32,12 @@ def show_status(stack: Stack, console: Console) -> None:
         state, reason = cluster_state(cluster)
         why = f" ({explained(reason)})" if reason else ""
         console.print(f"cluster {cluster}: {state.lower()}{why}", highlight=False, soft_wrap=True)
+        if state in ENDED:
+            console.print("its endpoints still cost some cents an hour: `fruitlake emr down` ends that, too")
     if application:
         console.print(f"Serverless application {application}", highlight=False)
+    if "Studio" in stack.outputs:
+        console.print(f"notebooks: {stack.outputs['Studio']}", highlight=False, soft_wrap=True)
     if not cluster and not application:
         console.print("no compute: `fruitlake emr up` starts it")
         return
@@ -68,17 +73,23 @@ def show_logs(stack: Stack, job: str, console: Console) -> None:
 
 
 def _driver_logs(stack: Stack, job: str) -> Iterator[str]:
-    """Keys of a step's own output and of its YARN driver's, or of a Serverless driver's."""
-    cluster, application = stack.outputs.get("ClusterId"), stack.outputs.get("ApplicationId")
-    if application:
-        yield from _keys(stack.bucket, f"logs/applications/{application}/jobs/{job}/SPARK_DRIVER/")
-        return
-    of_step = list(_keys(stack.bucket, f"logs/{cluster}/steps/{job}/"))
-    yield from of_step
-    said = "".join(_read(stack.bucket, key) for key in of_step)
-    for yarn in dict.fromkeys(re.findall(r"application_\d+_\d+", said)):
-        found = _keys(stack.bucket, f"logs/{cluster}/containers/{yarn}/")
-        yield from (key for key in found if "_000001/" in key)  # YARN's first container holds the driver
+    """Keys of a step's own output and of its YARN driver's, or of a Serverless driver's: wherever it ran, since
+    clusters and applications that are gone have left their logs."""
+    for application in _folders(stack.bucket, "logs/applications/"):
+        yield from _keys(stack.bucket, f"{application}jobs/{job}/SPARK_DRIVER/")
+    for cluster in _folders(stack.bucket, "logs/j-"):
+        of_step = list(_keys(stack.bucket, f"{cluster}steps/{job}/"))
+        yield from of_step
+        said = "".join(_read(stack.bucket, key) for key in of_step)
+        for yarn in dict.fromkeys(re.findall(r"application_\d+_\d+", said)):
+            found = _keys(stack.bucket, f"{cluster}containers/{yarn}/")
+            yield from (key for key in found if "_000001/" in key)  # YARN's first container holds the driver
+
+
+def _folders(bucket: str, prefix: str) -> list[str]:
+    with aws.explained(f"s3://{bucket}/{prefix} cannot be listed"):
+        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        return [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
 
 
 def _keys(bucket: str, prefix: str) -> Iterator[str]:
@@ -98,6 +109,11 @@ def tunnel(stack: Stack, page: str, port: int | None) -> Request:
 
     Raises EmrError if there is no running cluster.
     """
+    if page == "jupyterhub" and stack.parameters.get("ReleaseLine") != "emr-7":
+        raise EmrError(
+            f"{stack.parameters['Release']} has no JupyterHub: its notebooks are in EMR Studio, "
+            "`fruitlake emr status` shows where"
+        )
     cluster = stack.outputs.get("ClusterId")
     state = cluster_state(cluster)[0] if cluster else "none"
     if not cluster or state in ENDED:

@@ -32,6 +32,7 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
 }
+_WHOLE = exp.DataType.INTEGER_TYPES
 _SCHEMA = MappingSchema(dialect="spark")
 for _table in TABLES.values():
     _SCHEMA.add_table(_table.name, {c.name: c.type for c in _table.columns})
@@ -96,7 +97,10 @@ def translate(query: exp.Query) -> str:
 
 
 def _as_duckdb(node: exp.Expression) -> exp.Expression:
-    """What sqlglot does not know: `zip_with`, and that `reduce`'s last argument may do nothing."""
+    """What sqlglot does not know: `zip_with`, that `reduce`'s last argument may do nothing, that 2.5 casts to 3."""
+    if isinstance(node, exp.Cast) and node.to.is_type(*_WHOLE) and node.this.is_type(*exp.DataType.FLOAT_TYPES):
+        node.set("this", exp.Round(this=node.this))  # DuckDB alone would take the nearest even number
+        return node
     if isinstance(node, exp.Reduce) and _does_nothing(node.args.get("finish")):
         node.set("finish", None)
     if isinstance(node, exp.Anonymous) and node.name.lower() == "zip_with" and len(node.expressions) == 3:

@@ -18,6 +18,7 @@ MAGIC: Final = b"\xff\xd8\xff"
 _SOI, _EOI, _SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 _APP0, _APP1, _APP2, _APP14, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 _PIXELS: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xE0)}  # frames, tables, scans
+_TWO_BYTES: Final = {0xDC, 0xDD}  # what the number of lines, and the restart interval, are; longer is something else
 _NO_LENGTH: Final = {0x01, *range(0xD0, 0xD9)}
 _JFIF, _ADOBE, _ICC = b"JFIF\0", b"Adobe", b"ICC_PROFILE\0"
 _JFIF_BYTES, _ADOBE_BYTES = 12, 12  # without the thumbnail's size, and without what may follow
@@ -45,6 +46,8 @@ def strip(data: bytes) -> bytes:
         if end < at + 2 or end > len(data):
             break
         body, at = data[at + 2 : end], end
+        if kind in _TWO_BYTES and len(body) != 2:
+            continue
         if kind in _PIXELS:
             kept.append(_segment(kind, body))
         elif kind == _APP0 and body.startswith(_JFIF):

@@ -15,7 +15,8 @@ from ingestion.metadata.turn import exif_of_turn
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 
 _PIXELS: Final = {b"IHDR", b"PLTE", b"IDAT", b"tRNS"}
-_COLOURS: Final = {b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"cICP", b"mDCV", b"cLLI"}  # numbers only
+# Numbers only, and so many bytes at most: what is longer holds something else, too.
+_COLOURS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"sBIT": 4, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
 _TURNING: Final = (b"XML:com.adobe.xmp", b"Raw profile type")  # texts that may hold an orientation, too
 
 
@@ -34,7 +35,7 @@ def strip(data: bytes) -> bytes:
             break
         if kind == b"IEND" or end > len(data):
             break
-        if kind in _PIXELS or kind in _COLOURS:
+        if kind in _PIXELS or length <= _COLOURS.get(kind, -1):
             kept.append(data[at:end])
             first = first or 1
         elif kind == b"iCCP":

@@ -14,6 +14,7 @@ from ingestion.metadata.turn import exif_of_turn
 
 _IMAGES: Final = {b"VP8 ", b"VP8L", b"ANMF"}
 _PIXELS: Final = {*_IMAGES, b"VP8X", b"ALPH", b"ANIM"}
+_HEADERS: Final = {b"VP8X": 10, b"ANIM": 6}  # bytes; what is longer holds something else, too
 _ICC_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x08, 0x04
 _FRAME_HEADER: Final = 16  # bytes of an ANMF before its own chunks
 
@@ -28,7 +29,7 @@ def strip(data: bytes) -> bytes:
     may_be_turned = seen_image = False
     for kind, body in _chunks(data, 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))):
         if kind in _PIXELS and not seen_image:
-            kept.append(_chunk(kind, _frame(body) if kind == b"ANMF" else body))
+            kept.append(_chunk(kind, _frame(body) if kind == b"ANMF" else body[: _HEADERS.get(kind)]))
             seen_image = kind in _IMAGES
         elif kind == b"ICCP":
             profile = profile or bare_profile(body)

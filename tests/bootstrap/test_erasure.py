@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,18 +22,19 @@ from rich.console import Console
 from bootstrap import erasure as erasure_module
 from bootstrap import to_erase
 from bootstrap.erasure import erase, resume
-from bootstrap.reporting import report_run
+from bootstrap.reporting import report_lake, report_run
 from bootstrap.session import log_file
 from bootstrap.to_erase import Selection, find, outdated
 from catalog.erasures import pending
-from catalog.errors import CatalogError
+from catalog.errors import BusyError, CatalogError
 from catalog.lock import alone
 from catalog.tables import TABLES
 from catalog.vacuum import plan
 from expectations.report.thumbnails import _thumbnail
 from ingestion.photo import decode
 from ingestion.samples import write_sample_photos
-from tests.lakes import Lake
+from tests.aws import AwsServer
+from tests.lakes import AWKWARD_LABELS, Lake
 from transforms.dbt import artifacts_folder
 
 LABELS = ("Apple Braeburn", "Banana", "Kiwi Half")
@@ -213,6 +218,35 @@ def test_an_interrupted_erasure_is_finished(killed_in: str, lake: Lake, monkeypa
     assert rows["bronze.images"] == rows["silver.image_features"] == rows["gold.fruit_vectors"] == 23
 
 
+def test_an_erasure_that_stops_before_any_of_its_writes_is_finished(
+    twice_run: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = photos(twice_run, "Kiwi Half")[0]
+    selection = Selection(image_ids=frozenset({gone.image_id}))
+    replace, finished = os.replace, False
+    for stop_before in range(1, 100, 3):  # of the files that appear in one step: entries, pointers, what is pending
+        copy = Lake(twice_run.photos, tmp_path / f"lake {stop_before}", twice_run.cache)
+        shutil.copytree(twice_run.path, copy.path)
+        writes = iter(range(stop_before))
+
+        def stop(source: str, target: str, writes: Iterator[int] = writes) -> None:
+            if next(writes, None) is None:
+                raise KeyboardInterrupt
+            replace(source, target)
+
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(os, "replace", stop)
+            carry_out(copy, selection)
+            finished = True
+        with alone(str(copy.path)):
+            assert len(resume(copy.settings(), QUIET)) == (not finished)
+        assert not any(traces(copy, gone).values())
+        assert counts(copy)["gold.fruit_vectors"] == 23
+        if finished:
+            return
+    pytest.fail("an erasure does not write that often")
+
+
 def test_looking_changes_nothing_and_tells_what_the_source_still_has(lake: Lake) -> None:
     before = {p: p.stat().st_mtime_ns for p in lake.path.rglob("*")}
     gone = photos(lake, "Banana")[0]
@@ -222,17 +256,113 @@ def test_looking_changes_nothing_and_tells_what_the_source_still_has(lake: Lake)
     assert {p: p.stat().st_mtime_ns for p in lake.path.rglob("*")} == before
 
 
+KNOWN = frozenset({"Banana"})
+
+
 @pytest.mark.parametrize(
     ("selection", "says"),
     [
-        (Selection(image_ids=frozenset({"0" * 64})), "nothing in .* has this image id"),
-        (Selection(labels=frozenset({"Durian"})), "nothing in .* has this label"),
-        (Selection(labels=frozenset(LABELS)), "every photo of .*: delete the lake's folder"),
+        (
+            Selection(image_ids=frozenset({"0" * 64, "1" * 64})),
+            "has the image id '0000.*nor 1 others.* nothing was erased",
+        ),
+        (Selection(labels=frozenset({"Durian"})), "has the label 'Durian'"),
+        (Selection(labels=KNOWN, source_paths=frozenset({"/no/such.jpg"})), "has the source path '/no/such.jpg'"),
+        (Selection(labels=KNOWN | {"Kiwi half"}), "has the label 'Kiwi half', and nothing was erased"),
     ],
 )
-def test_nothing_and_everything_are_refused(selection: Selection, says: str, twice_run: Lake) -> None:
+def test_whatever_means_nothing_is_refused_since_it_may_be_misspelt(
+    selection: Selection, says: str, twice_run: Lake
+) -> None:
     with pytest.raises(CatalogError, match=says):
         find(twice_run.catalog, selection, "why")
+
+
+def test_when_everything_goes_the_lake_is_as_if_new(lake: Lake) -> None:
+    gone = [photo for label in LABELS for photo in photos(lake, label)]
+    found = find(lake.catalog, Selection(labels=frozenset(LABELS)), "why")
+    assert found.erasure.everything
+    assert not find(lake.catalog, Selection(labels=frozenset(LABELS[:2])), "why").erasure.everything
+    carry_out(lake, Selection(labels=frozenset(LABELS)))
+    assert not [found for photo in gone for found in traces(lake, photo).values() if found]
+    assert counts(lake) == {"bronze.quarantine": 0}
+    assert not list((lake.path / "model" / "pca").glob("*")), "nor an average over them"
+    run = lake.run("bronze", max_quarantine_share=1)
+    files = [path for path in lake.photos.rglob("*.*") if path.name != "broken.jpg"]
+    assert counts(lake) == {"bronze.quarantine": 1, "bronze.images": len(files)}
+    assert run.outcomes["bronze.images"].new
+
+
+def test_a_photo_that_bronze_has_never_heard_of_goes_too(lake: Lake) -> None:
+    """Bronze was rolled back, and what it went back from was vacuumed: silver and gold still have the photo."""
+    gone = photos(lake, "Banana")[7]  # of the second batch
+    newer, first = lake.catalog.history("bronze.images")
+    lake.catalog.rollback(first.table, first.id)
+    lake.catalog.forget(newer.table, newer.id)
+    found = find(lake.catalog, Selection(labels=frozenset({"Banana"})), "why")
+    assert gone.image_id in found.erasure.image_ids
+    assert found.erasure.rows["silver.image_features"] == 8
+    carry_out(lake, Selection(labels=frozenset({"Banana"})))
+    assert not traces(lake, gone)["id"]
+
+
+def test_labels_with_odd_characters_go_too(built: Lake, tmp_path: Path) -> None:
+    lake = Lake(built.photos, tmp_path / "lake", built.cache)
+    shutil.copytree(built.path, lake.path)
+    carry_out(lake, Selection(labels=frozenset(AWKWARD_LABELS)))
+    assert counts(lake)["gold.fruit_vectors"] == 24
+    gold = lake.catalog.current("gold.fruit_vectors")
+    assert gold is not None and set(gold.partitions) == {*LABELS}
+    for file in lake.path.rglob("*"):
+        data = file.read_bytes().decode(errors="replace") if file.is_file() else ""
+        if file.suffix == ".parquet":
+            data += repr(pq.read_table(file, partitioning=None).to_pydict())
+        assert not [label for label in AWKWARD_LABELS[:3] if label in data or label in file.name], file
+
+
+def test_a_rejected_file_goes_by_its_path(lake: Lake) -> None:
+    broken = str(lake.photos / "Banana" / "broken.jpg")
+    before = counts(lake)
+    carry_out(lake, Selection(source_paths=frozenset({broken})))
+    assert counts(lake) == before | {"bronze.quarantine": 0}
+    assert not [
+        p for p in lake.path.rglob("*.parquet") if broken in repr(pq.read_table(p, partitioning=None).to_pydict())
+    ]
+
+
+def test_what_killed_runs_left_on_this_machine_goes_and_what_spark_said(lake: Lake, tmp_path: Path) -> None:
+    gone = photos(lake, "Banana")[0]
+    killed = Path(tempfile.mkdtemp(prefix="fruitlake-spark-"))
+    (killed / "rdd_7_0").write_bytes(gone.content)
+    log = log_file(lake.settings())
+    log.write_text(f"while reading {gone.path}")
+    carry_out(lake, Selection(image_ids=frozenset({gone.image_id})))
+    assert not killed.exists()
+    assert not log.exists()
+
+
+def test_what_stops_an_erasure_is_said_with_the_next_step(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = photos(lake, "Kiwi Half")[0]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(erasure_module, "without_photos", full)
+    with pytest.raises(CatalogError, match=r"not complete .*No space left.*fruitlake erase --resume .* no run starts"):
+        carry_out(lake, Selection(image_ids=frozenset({gone.image_id})))
+    assert len(pending(str(lake.path))) == 1
+
+
+def test_a_source_that_cannot_be_asked_may_still_have_the_file(aws: AwsServer) -> None:
+    bucket = aws.make_bucket("source")
+    aws.s3.put_object(Bucket=bucket, Key="Kiwi/1.jpg", Body=b"")
+    paths = ("s3://source/Kiwi/1.jpg", "s3://source/Kiwi/2.jpg", "s3://closed/Kiwi/1.jpg")
+    assert to_erase._still_there(paths) == (paths[0], paths[2])
+
+
+def test_no_report_is_written_while_photos_are_erased(lake: Lake) -> None:
+    with alone(str(lake.path)), pytest.raises(BusyError, match="photos are erased"):
+        report_lake(lake.settings(), lake.catalog, QUIET)
 
 
 def test_batches_go_when_they_are_too_old(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,24 +1,30 @@
-"""A full disk, a lake that may only be read, a photo that goes away: one clear line, and a lake as it was."""
+"""A full disk, a lake that may only be read, a photo that goes away, no memory: one clear line, a lake as it was."""
 
 from __future__ import annotations
 
+import inspect
+import logging
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
+from py4j import java_gateway
 from pyspark.sql import SparkSession
 from rich.console import Console
 
 from bootstrap.summary import print_status
+from catalog.datasets import dataset
 from catalog.errors import CatalogError, FruitlakeError
 from catalog.lock import alone
 from ingestion.bronze import Ingestion
 from ingestion.samples import write_sample_photos
 from tests.lakes import Lake
-from tests.photos import photo
-from tests.torture.kills import check_whole
+from tests.photos import photo, raw_png
+from tests.torture.checks import check_whole
+from tests.torture.processes import start, wait_until_gone
 
 LABELS = ("Lemon", "Banana")
 
@@ -104,3 +110,38 @@ def test_a_photo_that_vanishes_after_it_was_listed_is_quarantined(spark: SparkSe
     assert (Path(row.source_path).name, row.reason) == ("1.jpg", "unreadable source")
     assert (ingestion.counts(2).inputs, ingestion.counts(2).quarantined) == (3, 1)
     ingestion.close()
+
+
+WORKER_KILOBYTES = 800_000  # of address space: what a worker needs itself, and not 600 MB of pixels
+
+
+def test_a_photo_that_does_not_fit_in_a_workers_memory_waits_for_a_larger_one(tmp_path: Path, cache: Path) -> None:
+    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=3, size=64, labels=LABELS, workers=1)
+    huge = lake.photos / "Lemon" / "huge.png"  # and legal
+    huge.write_bytes(raw_png((7_000, 7_000), 8, 6, bytes(28_000)))  # with transparency, three times 196 MB
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nulimit -v {WORKER_KILOBYTES}\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    places = ("--images", str(lake.photos), "--lake", str(lake.path))
+    given = {"FRUITLAKE_CACHE": str(cache), "FRUITLAKE_MAX_QUARANTINE_SHARE": "1", "PYSPARK_PYTHON": str(python)}
+    starved = start("bronze", *places, **given)
+    said = wait_until_gone(starved)
+    assert starved.returncode == 0, said
+    assert rows(lake) == {"bronze.images": 6, "bronze.quarantine": 1}
+    quarantine = lake.catalog.current("bronze.quarantine")
+    assert quarantine is not None
+    [rejected] = dataset(str(lake.path), quarantine).to_table().to_pylist()
+    assert (rejected["source_path"], rejected["reason"]) == (str(huge), "unreadable source")
+    assert rejected["detail"] == "7000x7000 px do not fit in this worker's memory"
+    lake.run("bronze")
+    assert rows(lake) == {"bronze.images": 7, "bronze.quarantine": 1}
+
+
+def test_py4j_does_not_tell_of_a_dead_jvm_by_a_traceback(spark: SparkSession, caplog: pytest.LogCaptureFixture) -> None:
+    """The run says it in a line; that Py4J logs these words, and so, is what its source shows."""
+    assert '"Exception while sending command.")' in inspect.getsource(java_gateway)
+    logging.exception("Exception while sending command.")
+    assert caplog.records == []
+    logging.error("another error")
+    assert [record.msg for record in caplog.records] == ["another error"]

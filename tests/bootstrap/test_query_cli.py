@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -11,15 +12,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
-from bootstrap.answers import Format, format_of
+from bootstrap.answers import Format, deliver, format_of
 from catalog.errors import QueryError
+from catalog.query.answer import Answer
 from catalog.query.duck import DuckDB
 from tests.athena import AthenaServer, athena_server
 from tests.bootstrap.test_cli import environment, fruitlake
 from tests.lakes import Lake
+
+LAKE, RESULTS = "s3://lake/fruits", "s3://results/here"
+IN_S3 = ("--lake", LAKE, "--output-location", RESULTS)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,7 @@ def photo(built: Lake) -> str:
 @pytest.fixture
 def athena() -> Iterator[AthenaServer]:
     with athena_server() as server:
+        server.holds(LAKE, results=RESULTS)
         yield server
 
 
@@ -89,6 +97,8 @@ def test_rows_go_to_stdout_or_to_a_file_whole(built: Lake, tmp_path: Path) -> No
         (("growth", "--label", "Kiwi"), ["no parameter 'label'"]),
         (("growth", "--sql", "select 1"), ["one at a time"]),
         (("growth", "--format", "parquet"), ["--output"]),
+        (("growth", "--output", "s3://lake/all.csv"), ["--output takes a file on this machine", "aws s3 cp"]),
+        (("growth", "--output", "."), ["'.' cannot be written", "--output"]),
         (("growth", "--output", "file/such.csv"), ["'file/such.csv' cannot be written", "--output"]),
         (("growth", "--engine", "athena"), ["Athena reads lakes in S3"]),
         (("growth", "--engine", "spark"), ["athena", "duckdb"]),
@@ -110,6 +120,35 @@ def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: list[str]
     assert "not foreseen" not in done.stderr
 
 
+def test_a_file_has_all_rows_in_every_format(built: Lake, tmp_path: Path) -> None:
+    asked = ("query", "--sql", "select component from gold.pca_variance order by 1", "--lake", str(built.path))
+    shown = fruitlake(*asked, cwd=tmp_path)
+    assert "1,180 more rows" in shown.stdout
+    assert fruitlake(*asked, "--output", "all.txt", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "all.txt").read_text()
+    assert [int(line.strip("│ ").replace(",", "")) for line in text.splitlines() if "│" in line] == [*range(1, 1281)]
+
+
+WHAT_IS_IMPORTED = """
+import sys
+from bootstrap.cli import main
+try:
+    main()
+finally:
+    print([name for name in ("pyspark", "dbt", "great_expectations", "boto3") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("query", "photos_per_label")])
+def test_who_only_looks_waits_for_no_spark(arguments: tuple[str, ...], built: Lake, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WHAT_IS_IMPORTED, *arguments, "--lake", str(built.path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Banana" in done.stdout or "gold.fruit_vectors" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_digits_of_several_photos_are_too_few(built: Lake, tmp_path: Path) -> None:
     ids = DuckDB(built.catalog).run("select image_id from gold.fruit_vectors").rows["image_id"].to_pylist()
     first = next(d for d in "0123456789abcdef" if sum(i.startswith(d) for i in ids) > 1)
@@ -124,6 +163,17 @@ def test_there_is_no_lake(tmp_path: Path) -> None:
     assert "there is no lake at" in done.stderr
 
 
+def test_a_pipe_is_written_and_stays_one(tmp_path: Path) -> None:
+    """/dev/stdout is none of ours to replace by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)
+    deliver(Answer(pa.table({"a": [1, 2]}), "DuckDB", 0.1), Format.csv, pipe, Console())
+    assert os.read(held, 100) == b"a\n1\n2\n"
+    os.close(held)
+    assert pipe.is_fifo()
+
+
 def test_the_format_is_what_was_asked_for_or_the_file_s_name() -> None:
     assert format_of(None, None) is Format.table
     assert format_of(None, Path("a.CSV")) is Format.csv
@@ -133,11 +183,9 @@ def test_the_format_is_what_was_asked_for_or_the_file_s_name() -> None:
         format_of(Format.parquet, None)
 
 
-IN_S3 = ("--lake", "s3://lake/fruits", "--output-location", "s3://results/here")
-
-
 def test_a_lake_in_s3_is_asked_through_athena(athena: AthenaServer, tmp_path: Path) -> None:
     columns = [("image_id", "varchar"), ("label", "varchar"), ("cosine", "double")]
+    athena.holds(LAKE, prefix="plums")
     athena.answers(columns[:1], ["ab" * 32])  # the first digits are looked up first
     athena.answers(columns, ["cd" * 32, "Kiwi", "0.75"])
     asked = ("query", "nearest", "--image-id", "abab", "--format", "csv", *IN_S3, "--database-prefix", "plums")
@@ -149,6 +197,27 @@ def test_a_lake_in_s3_is_asked_through_athena(athena: AthenaServer, tmp_path: Pa
     assert looked_up.execution_parameters == ["'abab'"]
     assert nearest.execution_parameters == [f"'{'ab' * 32}'"]
     assert "from plums_gold.fruit_vectors" in nearest.query
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--lake", "s3://lake/another"), ["is of the lake 's3://lake/fruits'", "--database-prefix"]),
+        (("--lake", LAKE, "--database-prefix", "plums"), ["no lake at", "in the Glue databases plums_"]),
+        (("--lake", "s3://nowhere/fruits"), ["no bucket 'nowhere'"]),
+        (("--lake", LAKE, "--output-location", "results/here"), ["--output-location cannot be 'results/here'"]),
+        (("--lake", LAKE, "--output-location", "s3://nowhere/here"), ["no bucket 'nowhere'"]),
+    ],
+)
+def test_athena_is_not_asked_about_another_lake_nor_to_write_where_it_cannot(
+    arguments: tuple[str, ...], says: list[str], athena: AthenaServer, tmp_path: Path
+) -> None:
+    done = fruitlake("query", "growth", *arguments, cwd=tmp_path, **athena.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    for word in says:
+        assert word in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert athena.queries == []
 
 
 def test_ctrl_c_cancels_the_query_in_athena(athena: AthenaServer, tmp_path: Path) -> None:

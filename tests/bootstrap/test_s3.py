@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
+import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +31,7 @@ from catalog.storage import filesystem
 from catalog.tables import TABLES
 from ingestion.samples import SAMPLE_LABELS, draw_photo, write_sample_photos
 from tests.aws import AwsServer, glue_error, s3_error
-from tests.bootstrap.test_cli import fruitlake
+from tests.bootstrap.test_cli import environment, fruitlake, fruitlake_here
 from tests.bootstrap.test_readme import blocks
 from tests.lakes import AWKWARD_LABELS
 from transforms.publish import publish
@@ -66,10 +71,15 @@ class Lake:
 
     def labels(self) -> list[str]:
         """As Glue lists them."""
+        return [label for label, _ in self.partitions()]
+
+    def partitions(self) -> list[tuple[str, str]]:
+        """Labels and locations of gold.fruit_vectors as Glue lists them, and as Athena reads them."""
         pages = self.server.glue.get_paginator("get_partitions").paginate(
             DatabaseName="fruits_gold", TableName="fruit_vectors"
         )
-        return sorted(p["Values"][0] for page in pages for p in page["Partitions"])
+        found = (p for page in pages for p in page["Partitions"])
+        return sorted((p["Values"][0], p["StorageDescriptor"]["Location"]) for p in found)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +178,55 @@ def test_a_run_that_aws_stops_leaves_what_was_current(lake: Lake) -> None:
     lake.run("gold")
     after = lake.catalog.current("gold.fruit_vectors")
     assert after is not None and after.parent == before.id
+
+
+def kill_at_the_pointer(lake: Lake, folder: Path, *arguments: str) -> None:
+    """`fruitlake run`, that dies with its JVM at the instant it asks Glue to move the pointer of fruit_vectors."""
+    program = [sys.executable, "-c", "from bootstrap.cli import main; main()", "run", *arguments]
+    variables = environment(folder, **lake.server.variables, FRUITLAKE_CACHE=str(lake.cache))
+    run = subprocess.Popen(program, env=variables, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True)
+
+    def kill(request: dict[str, Any]) -> Any:
+        if request["TableInput"]["Name"] != "fruit_vectors":
+            return None
+        os.killpg(run.pid, signal.SIGKILL)
+        return glue_error("InternalServiceException", "nobody hears this", 500)
+
+    with lake.server.answering("UpdateTable", kill) as asked:
+        said = run.communicate(timeout=240)
+    assert (run.returncode, len(asked)) == (-signal.SIGKILL, 1), said
+
+
+def test_a_run_killed_before_the_pointer_moves_leaves_readers_on_the_old_snapshot(
+    lake: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = lake.catalog.current("gold.fruit_vectors")
+    assert before is not None
+    rows = "select image_id, label, pca_id from gold.fruit_vectors order by image_id"
+    query = ("query", "--sql", rows, "--format", "csv", "--engine", "duckdb", "--lake", LAKE)
+
+    def seen(*arguments: str) -> str:
+        capfd.readouterr()
+        assert fruitlake_here(*arguments, cwd=tmp_path, COLUMNS="200") == 0
+        return capfd.readouterr().out
+
+    read = seen(*query)
+    assert len(read.splitlines()) == 1 + before.rows
+
+    kill_at_the_pointer(lake, tmp_path, "gold", "--refit", "--lake", LAKE, "--weights", "bundled")
+    assert lake.labels() == LABELS
+    assert not any(before.id in location for _, location in lake.partitions()), "Athena reads the killed run's"
+    assert lake.catalog.current("gold.fruit_vectors") == before
+    assert seen(*query) == read
+    (line,) = [line for line in seen("status", "--lake", LAKE).splitlines() if "gold.fruit_vectors" in line]
+    assert before.id in line
+
+    lake.run("gold")
+    after = lake.catalog.current("gold.fruit_vectors")
+    assert after is not None and after.parent == before.id
+    assert lake.partitions() == sorted((label, f"{LAKE}/{folder}/") for label, folder in after.partitions.items())
+    assert lake.labels() == LABELS
+    assert len(seen(*query).splitlines()) == 1 + after.rows == 1 + before.rows
 
 
 def many_labels() -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from catalog.lock import working
-from tests.bootstrap.test_cli import fruitlake
+from tests.bootstrap.test_cli import environment, fruitlake
 from tests.lakes import Lake
 
 
@@ -20,6 +23,8 @@ from tests.lakes import Lake
         (("vacuum", "--older-than", "soon"), ["--older-than", "soon", "30d"]),
         (("erase", "--reason", "why"), ["--image-id", "--source-path", "--label"]),
         (("erase", "--label", "Kiwi"), ["--reason"]),
+        (("erase", "--label", "Kiwi", "--reason", "why", "--resume"), ["--resume", "leave it out"]),
+        (("vacuum", "--database-prefix", "No!"), ["--database-prefix", "No!"]),
     ],
 )
 def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: list[str], tmp_path: Path) -> None:
@@ -34,6 +39,8 @@ def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: list[str]
 def test_help_teaches(tmp_path: Path) -> None:
     said = fruitlake("erase", "--help", cwd=tmp_path).stdout
     for word in ("--dry-run", "--refit", "--resume", "Delete the file at its source first", "_erasures", "Example"):
+        assert word in said
+    for word in ("--everything", "--source-stays", "--database-prefix", "versioning"):
         assert word in said
     said = fruitlake("vacuum", "--help", cwd=tmp_path).stdout
     for word in ("--older-than", "--dry-run", "FRUITLAKE_PHOTOS_DAYS", "Example"):
@@ -51,6 +58,7 @@ def test_both_say_what_they_would_do_and_refuse_to_disturb_a_run(built: Lake, tm
     asked = ("erase", "--lake", str(lake), "--label", "Banana", "--reason", "a test")
     shown = fruitlake(*asked, "--dry-run", cwd=tmp_path)
     assert "the source still has" in shown.stdout and "gold.fruit_vectors" in shown.stdout
+    assert fruitlake("erase", "--resume", "--lake", str(lake), cwd=tmp_path).stdout == "no erasure was interrupted\n"
     refused = fruitlake(*asked, cwd=tmp_path)
     assert refused.returncode == 1
     assert "delete it there first, or give --source-stays" in refused.stderr
@@ -62,3 +70,22 @@ def test_both_say_what_they_would_do_and_refuse_to_disturb_a_run(built: Lake, tm
     assert not list((lake / "_erasures").glob("*"))
     assert "were removed" in fruitlake("vacuum", "--lake", str(lake), cwd=tmp_path).stdout
     assert not orphan.exists()
+
+
+def test_an_erasure_that_is_killed_is_finished_by_the_next_command(built: Lake, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(built.path, lake)
+    asked = ["erase", "--lake", str(lake), "--label", "Banana", "--reason", "a test", "--source-stays"]
+    command = [sys.executable, "-c", "from bootstrap.cli import main; main()", *asked]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL) as erasing:
+        until = time.monotonic() + 60
+        while not list(lake.glob("_erasures/*.pending.json")) and time.monotonic() < until:
+            time.sleep(0.002)
+        erasing.kill()
+    [begun] = lake.glob("_erasures/*.pending.json")
+    assert "Banana" in begun.read_text()
+    again = fruitlake("erase", "--resume", "--lake", str(lake), cwd=tmp_path)
+    assert "an interrupted erasure is finished" in again.stdout, again
+    [record] = lake.glob("_erasures/*")
+    assert record.suffixes == [".json"] and "Banana" not in record.read_text()
+    assert not [path for path in lake.rglob("*") if "Banana" in path.name]

@@ -20,7 +20,7 @@ from catalog.storage import (
     subfolders,
     write_object,
 )
-from tests.aws import REGION, AwsServer, s3_error
+from tests.aws import REGION, AwsServer, glue_error, s3_error
 
 
 @pytest.fixture
@@ -71,6 +71,27 @@ def test_a_place_that_cannot_be_written_is_said_before_any_work(aws: AwsServer, 
         bucket.check_writable(place)
     bucket.check_writable(place)
     assert files(place) == [], "the check leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("AWS_MAX_ATTEMPTS", "many"), ("AWS_ENDPOINT_URL", "localhost"), ("AWS_REGION", "a b")]
+)
+def test_a_variable_that_means_nothing_is_named(
+    variable: str, value: str, aws: AwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for client in (aws_module.s3, aws_module.glue, lambda: aws_module.client("sts")):
+        with pytest.raises(AwsError, match=f"cannot be used: .*{value}.*see .*{variable}"):
+            client()
+
+
+def test_what_a_server_says_in_lines_becomes_one(aws: AwsServer) -> None:
+    with (
+        aws.answering("GetDatabase", lambda _: glue_error("Broken", "<title>500</title>\n<h1>Internal</h1>\n")),
+        pytest.raises(AwsError, match=r"failed \(Broken: <title>500</title> <h1>Internal</h1>\)$"),
+        aws_module.explained("Glue"),
+    ):
+        aws_module.glue().get_database(Name="x")
 
 
 def test_without_credentials_the_ways_to_get_them_are_told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from catalog.glue import GlueCatalog
 from catalog.local import LocalCatalog
 from catalog.protocol import Catalog
 from catalog.snapshot import Snapshot, new_id
+from catalog.storage import write_object
 from tests.snapshots import TABLE, published, snapshot
 
 
@@ -121,9 +123,37 @@ def test_what_is_forgotten_is_no_longer_in_the_history(catalog: Catalog) -> None
     assert catalog.current(TABLE) == snapshot("2", parent="1")
 
 
+def test_a_damaged_older_entry_is_named_and_the_others_are_listed(
+    catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    for id_, parent in (("1", None), ("2", "1"), ("3", "2")):
+        catalog.publish(snapshot(id_, parent))
+    write_object(f"{catalog.lake}/_catalog/{TABLE}/2.json", b'{"table": "gol')
+    assert [s.id for s in catalog.history(TABLE)] == ["3", "1"]
+    (told,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    named = (
+        rf"entry .*/_catalog/{TABLE}/2\.json cannot be read .*: restore it, or, .* not the current .* remove the entry"
+    )
+    assert re.search(named, told)
+    with pytest.raises(CatalogError, match=named):
+        catalog.history(TABLE, whole=True)
+    assert catalog.current(TABLE) == snapshot("3", parent="2")
+    assert catalog.rollback(TABLE, "1") == snapshot("1")
+
+
 def test_repairing_a_whole_lake_changes_nothing(catalog: Catalog) -> None:
     catalog.publish(snapshot("1"))
     catalog.publish(snapshot("2", parent="1"))
     catalog.repair()
     assert published(catalog) == "2"
     assert [s.id for s in catalog.history(TABLE)] == ["2", "1"]
+
+
+def test_what_is_dropped_is_as_if_it_had_never_been(catalog: Catalog) -> None:
+    catalog.drop(TABLE)
+    catalog.publish(snapshot("1"))
+    catalog.publish(snapshot("2", parent="1"))
+    catalog.drop(TABLE)
+    assert (catalog.tables(), catalog.current(TABLE), catalog.history(TABLE)) == ([], None, [])
+    catalog.publish(snapshot("3"))
+    assert published(catalog) == "3"

@@ -5,6 +5,7 @@ What every catalog does is in test_catalogs.py.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -116,9 +117,28 @@ def test_a_pointer_that_cannot_move_leaves_no_trace_of_the_snapshot(
 def test_a_damaged_entry_is_named_with_the_next_step(catalog: LocalCatalog, damage: bytes) -> None:
     catalog.publish(snapshot("1"))
     (folder(catalog) / "1.json").write_bytes(damage)
-    for read in (catalog.current, catalog.history):
-        with pytest.raises(CatalogError, match=r"entry /.*/1\.json cannot be read .*: restore it, or .*/CURRENT$"):
-            read(TABLE)
+    with pytest.raises(CatalogError, match=r"entry /.*/1\.json cannot be read .*: restore it, or .*/CURRENT$"):
+        catalog.current(TABLE)
+    assert catalog.history(TABLE) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"partitions": None}, "partitions is None"),
+        ({"rows": "3"}, "rows is '3'"),
+        ({"table": "gold.pca"}, "it is the entry of 1 of gold.pca"),
+        ({"id": "2"}, "it is the entry of 2 of"),
+    ],
+)
+def test_an_entry_that_was_edited_wrongly_is_named_too(
+    catalog: LocalCatalog, change: dict[str, object], says: str
+) -> None:
+    catalog.publish(snapshot("1"))
+    entry = folder(catalog) / "1.json"
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | change))
+    with pytest.raises(CatalogError, match=rf"1\.json cannot be read \({says}"):
+        catalog.current(TABLE)
 
 
 def test_a_damaged_pointer_is_named_with_the_next_step(catalog: LocalCatalog) -> None:

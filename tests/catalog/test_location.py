@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bootstrap.pipeline import build, open_catalog, open_run
+from bootstrap.lakes import open_catalog
+from bootstrap.pipeline import build, open_run
 from bootstrap.settings import load
 from catalog.errors import RegionError
 from catalog.location import check_bucket
@@ -46,6 +47,7 @@ def test_no_command_reads_a_lake_or_photos_elsewhere(aws: AwsServer, tmp_path: P
             lambda: open_run(elsewhere, QUIET).__enter__(),
             lambda: build(elsewhere, "gold", QUIET),
             lambda: build(photos, "all", QUIET),
+            lambda: open_run(photos, QUIET).__enter__(),  # as `fruitlake dbt` does
         ):
             with pytest.raises(RegionError, match="ap-south-1"):
                 refused()

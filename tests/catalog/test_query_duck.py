@@ -108,6 +108,13 @@ def test_sql_means_what_it_means_in_athena(built: Lake) -> None:
     ]
 
 
+def test_a_half_becomes_the_whole_number_that_athena_makes_of_it(built: Lake) -> None:
+    """The one farther from zero; DuckDB by itself would take the even one."""
+    sql = "select cast(2.5e0 as integer) as up, try_cast(-2.5e0 as bigint) as down, cast(k + 0.5e0 as int) - k as one"
+    rows = DuckDB(built.catalog).run(f"{sql} from gold.pca").rows.to_pylist()
+    assert rows == [{"up": 3, "down": -3, "one": 1}]
+
+
 @pytest.mark.parametrize(
     ("sql", "says"),
     [

@@ -155,4 +155,5 @@ def test_a_table_that_is_replaced_as_a_whole_gets_a_new_folder(local_catalog: Lo
     assert now is not None
     assert (now.location, now.rows, now.parameters["inputs"]) == ("gold/fruit_vectors/snapshot=2", 3, "new")
     assert now.partitions == {f: p.replace("=1/", "=2/") for f, p in partitions.items() if f != "Plum"}
+    assert not Path(local_catalog.lake, now.location, "label=Plum").exists(), "not even its name is left"
     assert sorted(pq.read_table(Path(local_catalog.lake, now.location))["image_id"].to_pylist()) == ["a", "c", "d"]

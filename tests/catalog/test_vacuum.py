@@ -6,16 +6,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from catalog.errors import BusyError, CatalogError
+from catalog.glue import GlueCatalog
 from catalog.lock import alone, working
 from catalog.protocol import Catalog
 from catalog.snapshot import Snapshot
-from catalog.storage import exists, write_object
+from catalog.storage import delete_file, exists, write_object
 from catalog.tables import FRUIT_VECTORS, IMAGES, PCA
 from catalog.vacuum import Plan, carry_out, plan
+from tests.aws import AwsServer
 
 MONTH = timedelta(days=30)
 OLD, NEW = "20260101T000000-aaaa", "20260601T000000-bbbb"
@@ -79,6 +82,35 @@ def test_old_snapshots_go_and_the_current_one_stays_however_old(catalog: Catalog
     assert plan(catalog, timedelta(0)).empty
 
 
+def test_nothing_goes_while_an_entry_is_damaged(catalog: Catalog) -> None:
+    """Nobody knows which folders the snapshot needs, and whoever restores it would miss them."""
+    folder = f"gold/fruit_vectors/snapshot={OLD}/label=Kiwi Half"
+    put(catalog, folder)
+    catalog.publish(gold(OLD, None, 2 * MONTH, ""))
+    catalog.publish(gold(NEW, OLD, timedelta(0), ""))
+    entry = f"{catalog.lake}/_catalog/{FRUIT_VECTORS.name}/{OLD}.json"
+    write_object(entry, b"")
+    with pytest.raises(CatalogError, match=rf"{OLD}\.json cannot be read .*remove the entry"):
+        plan(catalog, MONTH)
+    delete_file(entry)
+    assert plan(catalog, MONTH).folders == (f"gold/fruit_vectors/snapshot={OLD}",)
+
+
+def test_athena_is_not_left_looking_into_a_folder_that_goes(glue_catalog: GlueCatalog, aws: AwsServer) -> None:
+    """A run was killed after it had moved a partition, and before the pointer."""
+    killed = f"gold/fruit_vectors/snapshot={OLD}/label=Kiwi Half"
+    put(glue_catalog, killed)
+    glue_catalog.publish(gold(NEW, None, timedelta(0), ""))
+    where: Any = {"DatabaseName": "fruits_gold", "TableName": "fruit_vectors"}
+    (partition,) = aws.glue.get_partitions(**where)["Partitions"]
+    moved: Any = {"Values": partition["Values"], "StorageDescriptor": {"Location": f"{glue_catalog.lake}/{killed}/"}}
+    aws.glue.update_partition(**where, PartitionValueList=partition["Values"], PartitionInput=moved)
+    carry_out(glue_catalog, plan(glue_catalog, MONTH))
+    assert not there(glue_catalog, killed)
+    (mended,) = aws.glue.get_partitions(**where)["Partitions"]
+    assert mended["StorageDescriptor"] == partition["StorageDescriptor"]
+
+
 def test_batches_that_a_newer_snapshot_shares_stay(catalog: Catalog) -> None:
     first, second, abandoned = (f"bronze/images/batch={i}" for i in (OLD, NEW, "20260301T000000-dead"))
     put(catalog, first, second, abandoned)
@@ -125,6 +157,8 @@ def test_in_a_bucket_a_young_folder_may_still_be_written(glue_catalog: Catalog) 
     young, old = (f"{now - timedelta(hours=hours):%Y%m%dT%H%M%S}-aaaa" for hours in (23, 25))
     put(glue_catalog, f"bronze/images/batch={young}", f"bronze/images/batch={old}")
     assert plan(glue_catalog, MONTH).folders == (f"bronze/images/batch={old}",)
+    alone = plan(glue_catalog, MONTH, no_run_is_under_way=True)
+    assert sorted(alone.folders) == sorted(f"bronze/images/batch={id_}" for id_ in (young, old))
 
 
 def test_the_current_snapshot_cannot_be_forgotten(catalog: Catalog) -> None:

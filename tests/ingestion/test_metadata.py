@@ -174,6 +174,51 @@ def test_a_text_with_a_damaged_checksum_does_not_cost_the_photo() -> None:
     assert strip(png[:33] + bytes(text) + png[33:]) == png
 
 
+NOTE = b"Ada Lovelace"
+
+
+def jpeg_with(marker: int, before: bytes) -> bytes:
+    """A segment with a note in it, before the first one of a kind; that may stand between two scans."""
+    data = encode(picture(), progressive=True)
+    at = data.rindex(before)
+    return data[:at] + b"\xff%c%b%b" % (marker, (len(NOTE) + 2).to_bytes(2, "big"), NOTE) + data[at:]
+
+
+def png_with(kind: bytes, before: bytes) -> bytes:
+    data = encode(picture(), "PNG")
+    at = data.index(before) - 4
+    return data[:at] + png_chunk(kind, NOTE) + data[at:]
+
+
+def webp_with(kind: bytes) -> bytes:
+    """An animation in which a chunk of numbers is longer than they are."""
+    data = encode(picture(), "WEBP", save_all=True, append_images=[picture(1)])
+    at = data.index(kind) + 4
+    size = int.from_bytes(data[at : at + 4], "little")
+    body = data[at + 4 : at + 4 + size] + NOTE
+    data = data[:at] + len(body).to_bytes(4, "little") + body + data[at + 4 + size :]
+    return data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:]
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        *(jpeg_with(marker, before) for marker in (0xFE, 0xE1, 0xEC, 0xEF) for before in (b"\xff\xdb", b"\xff\xc4")),
+        *(jpeg_with(marker, b"\xff\xdb") for marker in (0xDC, 0xDD)),  # of numbers, and too long for them
+        *(png_with(kind, before) for kind in (b"tEXt", b"gAMA", b"sBIT", b"priV") for before in (b"IDAT", b"IEND")),
+        webp_with(b"VP8X"),
+        webp_with(b"ANIM"),
+        encode(picture(), "MPO", save_all=True, append_images=[picture(1)], comment=NOTE),
+    ],
+)
+def test_a_note_goes_wherever_it_stands(photo: bytes) -> None:
+    assert NOTE in photo
+    stored = strip(photo)
+    assert NOTE not in stored
+    assert decode(stored).size == picture().size
+    assert not has_metadata(stored)
+
+
 @settings(max_examples=300, deadline=None, database=None)
 @given(st.sampled_from((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\xff\xff\0WEBP", b"")), st.binary())
 def test_stripping_never_raises(magic: bytes, rest: bytes) -> None:

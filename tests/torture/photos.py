@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -16,8 +17,10 @@ from bootstrap.bench.memory import name_and_peak
 from ingestion.metadata import has_metadata, strip
 from ingestion.photo import Rejected, check, decode
 from tests.torture.mutants import mutant, whole_files
+from tests.torture.pace import pace
 
 SECONDS_A_PHOTO = 10
+SECONDS_BETWEEN_WORDS = 10
 MEGABYTES_A_WORKER = 2_000  # the largest photo that is taken has 50 million pixels: 200 MB with transparency
 
 
@@ -46,9 +49,10 @@ class Tried:
         )
 
 
-def try_photos(count: int, seed: int) -> Tried:
+def try_photos(count: int, seed: int, say: Callable[[str], None] | None = None) -> Tried:
     """Raises AssertionError, naming the mutant, if one is changed, kept with metadata, slow or refused by a crash."""
     files, tried = whole_files(), Tried()
+    begun = said = time.monotonic()
     for number in range(count):
         data = mutant(Random(seed * 1_000_003 + number), files)
         started = time.monotonic()
@@ -59,7 +63,11 @@ def try_photos(count: int, seed: int) -> Tried:
             raise AssertionError(f"mutant {number} of seed {seed} ({data[:16]!r}…, {len(data)} bytes)") from error
         finally:
             signal.alarm(0)
-        tried.slowest = max(tried.slowest, time.monotonic() - started)
+        now = time.monotonic()
+        tried.slowest = max(tried.slowest, now - started)
+        if say and now - said > SECONDS_BETWEEN_WORDS:
+            said = now
+            say(f"{tried.inputs:,} of {count:,} mutated files; {pace(tried.inputs, count, now - begun)}")
     tried.memory = name_and_peak(os.getpid())[1]
     assert tried.inputs == tried.taken + tried.refused.total() == count
     assert tried.memory < MEGABYTES_A_WORKER, tried

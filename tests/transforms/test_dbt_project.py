@@ -77,3 +77,13 @@ def test_ansi_mode_survives_dbt(built: Lake) -> None:
     with built.open() as run:
         invoke(run, ["show", "--inline", "select 1 as one"], quiet=True)
         assert run.spark.conf.get("spark.sql.ansi.enabled") == "true"
+
+
+def test_what_was_parsed_serves_every_lake(built: Lake, tmp_path: Path) -> None:
+    parsed = built.cache / "dbt" / "partial_parse.msgpack"
+    before = parsed.stat().st_mtime_ns
+    another = Lake(built.photos, tmp_path / "lake", built.cache)
+    with another.open() as run:
+        invoke(run, ["ls", "--quiet"])
+        assert not (target_folder(run) / parsed.name).exists(), "it was parsed again"
+    assert parsed.stat().st_mtime_ns == before

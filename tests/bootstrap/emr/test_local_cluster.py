@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +65,20 @@ class Node:
 
     def submit(self, artifacts: Artifacts, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         archives = jobs.archives(str(self.packages / artifacts.environment), str(self.packages / artifacts.project))
-        conf = [w for name, value in (_DEFAULTS | archives).items() for w in ("--conf", f"{name}={value}")]
+        return self._submit("local-cluster[2,1,2048]", archives, artifacts, arguments)
+
+    def submit_alone(self, artifacts: Artifacts, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        """A driver without executors, for a job that never needs them: nothing is unpacked but the job's folder."""
+        python = {"spark.pyspark.python": jobs.PYTHON}
+        return self._submit("local[1]", python, artifacts, arguments)
+
+    def _submit(
+        self, master: str, properties: dict[str, str], artifacts: Artifacts, arguments: list[str]
+    ) -> subprocess.CompletedProcess[str]:
+        conf = [w for name, value in (_DEFAULTS | properties).items() for w in ("--conf", f"{name}={value}")]
         spark_submit = str(self.home / "spark" / "bin" / "spark-submit")
         entry = str(self.packages / artifacts.entry)
-        return self.run(spark_submit, "--master", "local-cluster[2,1,2048]", *conf, entry, *arguments)
+        return self.run(spark_submit, "--master", master, *conf, entry, *arguments)
 
     def executors(self) -> list[Path]:
         """The folders of the executor processes that ran; Spark starts some more while it stops, which do not."""
@@ -89,8 +98,8 @@ def node(packaged: Artifacts, cache: Path, tmp_path_factory: pytest.TempPathFact
     (made.home / "bin" / f"python{PYTHON}").symlink_to(interpreter)
     for part in Path(pyspark.__file__).parent.iterdir():  # executors work below SPARK_HOME, which is to be ours
         (made.home / "spark" / part.name).symlink_to(part)
-    with tarfile.open(made.packages / packaged.environment) as archive:
-        archive.extractall(job / "environment", filter="tar")
+    archive = made.packages / packaged.environment
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(job / "environment")], check=True)  # as YARN does
     zipfile.ZipFile(made.packages / packaged.project).extractall(job / "fruitlake")
     return made
 
@@ -160,7 +169,7 @@ def _read(spark: SparkSession, lake: Lake) -> dict[str, Any]:
 
 
 def test_a_job_that_fails_exits_so_with_one_clear_line(node: Node, packaged: Artifacts, tmp_path: Path) -> None:
-    done = node.submit(packaged, ["bronze", f"lake={tmp_path / 'lake'}", "images=/nowhere"])
+    done = node.submit_alone(packaged, ["bronze", f"lake={tmp_path / 'lake'}", "images=/nowhere"])
     assert done.returncode == 1
     assert re.search(r"^error: there is no '/nowhere'", done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert "Traceback" not in done.stdout

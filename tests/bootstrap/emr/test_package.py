@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import marshal
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -126,6 +130,37 @@ def test_the_nodes_script_unpacks_once(packaged: Artifacts, cache: Path, tmp_pat
     assert refused.returncode != 0
     assert "neither a .tar.gz nor a .zip" in refused.stderr
     assert (tmp_path / "opt" / "fruitlake" / "transforms").exists(), "what was there stays"
+
+
+def test_the_nodes_script_brings_python_where_there_is_none_yet(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "mkdir", "mktemp", "cat"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    for name in ("dnf", "sudo", "aws"):
+        (tools / name).write_text('#!/bin/bash\necho "${0##*/} $*"\n[[ ${0##*/} != aws ]]\n')
+        (tools / name).chmod(0o755)
+    script = Path(bootstrap.emr.__file__).with_name("bootstrap-emr.sh")
+    variables = {"PATH": str(tools), "FRUITLAKE_ROOT": str(tmp_path / "opt"), "TMPDIR": str(tmp_path)}
+    command = [str(tools / "bash"), str(script), "s3://b/environment.tar.gz", "s3://b/fruitlake.zip"]
+    said = subprocess.run(command, env=variables, capture_output=True, text=True, check=False).stdout
+    assert "dnf install -y -q python3.11" in said
+    assert said.index("dnf") < said.index("aws s3 cp")
+
+
+def test_the_environment_is_compiled_for_the_clusters_python_and_has_no_tests(packaged: Artifacts, cache: Path) -> None:
+    with tarfile.open(cache / "emr" / packaged.environment) as archive:
+        names = set(archive.getnames())
+        compiled = archive.extractfile("site-packages/numpy/__pycache__/__init__.cpython-311.pyc")
+        assert compiled is not None
+        header = compiled.read(8)
+        code = marshal.loads(compiled.read()[8:])
+    assert header[:4] == importlib.util.MAGIC_NUMBER
+    assert header[4:] == b"\x01\0\0\0", "named by a hash of the source that nobody checks: no time in it"
+    assert code.co_filename == "site-packages/numpy/__init__.py", "no folder of this machine in it"
+    assert "site-packages/pandas/core/frame.py" in names
+    assert not [name for name in names if "/tests/" in name and name.endswith("tests/__init__.py")]
+    assert "site-packages/dbt/include/global_project/tests/generic/builtin.sql" in names, "which dbt runs"
 
 
 def _path(*first: Path) -> dict[str, str]:

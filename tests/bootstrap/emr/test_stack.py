@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bootstrap.emr.plan import ENDPOINTS
 from tests.aws import REGION
 from tests.emr import TEMPLATE, resources
 
@@ -120,9 +121,42 @@ def test_old_logs_versions_and_broken_uploads_go() -> None:
     assert all("Prefix" in r for r in rules.values() if "ExpirationInDays" in r), "nothing but these prefixes expires"
 
 
-def test_what_holds_data_outlives_the_stack() -> None:
-    for name in ("Key", "Bucket", "Bronze", "Silver", "Gold"):
-        assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+def test_what_holds_data_outlives_the_stack_unless_it_could_not_be_made() -> None:
+    for name in ("Key", "Bucket", "BucketPolicy", "Bronze", "Silver", "Gold"):
+        assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate", "else a second try meets what is left"
+        assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_a_private_cluster_reaches_its_manager_and_what_its_nodes_install() -> None:
+    """What AWS documents for emr-spark-8 in a private subnet: release notes, and "Sample policies for private
+    subnets that access Amazon S3"."""
+    manager = RESOURCES["ManagerEndpoint"]
+    assert manager["Properties"]["ServiceName"] == {"Fn::Sub": "aws.api.${AWS::Region}.emr-service-cell01"}
+    assert manager["Properties"]["SecurityGroupIds"] == [{"Ref": "ServiceGroup"}]
+    assert manager["Condition"] == RESOURCES["Cluster"]["Condition"]
+    (rule,) = RESOURCES["ServiceGroup"]["Properties"]["SecurityGroupIngress"]
+    assert (rule["FromPort"], rule["ToPort"], rule["CidrIp"]) == (443, 443, "10.21.0.0/16")
+    endpoints = {n for n, r in RESOURCES.items() if r["Type"] == "AWS::EC2::VPCEndpoint"}
+    assert endpoints <= {*RESOURCES["Cluster"]["DependsOn"]}
+    allowed = {
+        (s["Sid"], resource["Fn::Sub"].split(":::")[1])
+        for n, s in statements()
+        if n == "S3Endpoint" and s["Sid"] not in ("TheLake", "ThePhotos")
+        for resource in s["Resource"]
+    }
+    assert allowed == {
+        ("WhatNodesInstall", "al2023-repos-${AWS::Region}-de612dc2/*"),
+        ("WhatNodesInstall", "repo.${AWS::Region}.emr.amazonaws.com/*"),
+        ("WhatNodesInstall", "aws157-instance-data-0-prod-${AWS::Region}/*"),
+        ("WhatNodesInstall", "aws157-instance-data-1-prod-${AWS::Region}/*"),
+        ("LogsAndSparkHistoryThatEmrKeeps", "aws157-logs-prod-${AWS::Region}/*"),
+        ("LogsAndSparkHistoryThatEmrKeeps", "prod.${AWS::Region}.appinfo.src/*"),
+    }
+
+
+def test_the_plan_counts_the_endpoints_of_a_cluster() -> None:
+    counted = [r for r in of_type("AWS::EC2::VPCEndpoint") if r["VpcEndpointType"] == "Interface"]
+    assert len(counted) == ENDPOINTS
 
 
 def test_every_resource_is_tagged() -> None:

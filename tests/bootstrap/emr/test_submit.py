@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import shlex
 import threading
 import time
@@ -14,14 +15,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.backends import get_backend
+from moto.core.exceptions import JsonRESTError
+from moto.emr.responses import ElasticMapReduceResponse
 from rich.console import Console
 
 from bootstrap.emr.stack import Stack, existing
-from bootstrap.emr.submit import submit
-from bootstrap.emr.up import bring_up
+from bootstrap.emr.submit import Job, submit, wait
+from bootstrap.emr.up import bring_up, take_down
 from bootstrap.emr.watch import show_logs, show_status, tunnel
 from bootstrap.settings import Settings
+from catalog import aws
 from catalog.errors import EmrError
 from tests.aws import REGION, AwsServer
 from tests.emr import ACCOUNT, the_step
@@ -79,6 +84,7 @@ def test_a_step_runs_the_packaged_layer_in_cluster_mode(stack: Stack, pretended:
     entry = arguments.index(f"{artifacts}/run_layer-1.py")
     assert arguments[entry + 1 :] == [
         "silver",
+        "database_prefix=fruits",
         f"images=s3://{stack.bucket}/images",
         f"lake=s3://{stack.bucket}/lake",
         "variance=0.8",
@@ -102,6 +108,60 @@ def test_a_failed_step_says_its_reason_and_where_the_logs_are(stack: Stack, pret
 def test_a_cancelled_step_is_no_success(stack: Stack, pretended: Settings) -> None:
     with ending("CANCELLED"), pytest.raises(EmrError, match="cancelled"):
         submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
+
+
+def test_stopping_the_command_leaves_the_job_and_says_so(stack: Stack, pretended: Settings) -> None:
+    said = io.StringIO()
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("bootstrap.emr.submit.time.sleep", stop)
+        submit(pretended, "fruitlake", "gold", Console(file=said, width=200))
+    assert the_step().state not in ("CANCELLED", "FAILED")
+    assert f"job {the_step().id} goes on: `fruitlake emr status`" in said.getvalue()
+
+
+def test_credentials_that_expire_meanwhile_are_no_failure_of_the_job(pretended: Settings) -> None:
+    def ask() -> tuple[str, str]:
+        with aws.explained("step s-1 cannot be looked at"):
+            raise ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "expired"}}, "DescribeStep")
+
+    with pytest.raises(EmrError) as failure:
+        wait(Job("s-1", "s3://b/logs/", "", ask), "gold", QUIET)
+    assert re.search(r"refuses the credentials.*aws sso login.*job s-1 goes on", str(failure.value))
+
+
+def test_throttled_questions_are_asked_again(
+    emr_aws: AwsServer, stack: Stack, pretended: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def throttled(self: ElasticMapReduceResponse) -> Any:
+        asked.append(True)
+        if len(asked) < 3:
+            raise JsonRESTError("ThrottlingException", "Rate exceeded")
+        return describe(self)
+
+    describe = ElasticMapReduceResponse.describe_step
+    monkeypatch.setattr(ElasticMapReduceResponse, "describe_step", throttled)
+    with ending("COMPLETED"):
+        submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
+    assert len(asked) >= 3
+
+
+def test_what_the_environment_does_not_hold_is_refused(stack: Stack, pretended: Settings) -> None:
+    reference = pretended.model_copy(update={"engine": "tensorflow"})
+    with pytest.raises(EmrError, match="'tensorflow' is not packaged for a cluster"):
+        submit(reference, "fruitlake", "silver", QUIET)
+
+
+def test_a_job_writes_to_the_databases_that_its_role_may_touch(emr_aws: AwsServer, pretended: Settings) -> None:
+    other = pretended.model_copy(update={"database_prefix": "second"})
+    bring_up(other, "fruitlake", {"Compute": "cluster"}, QUIET, poll=0.01)
+    (step,) = shown(pretended, "bronze")[-1]["parameters"]["Steps"]
+    assert "database_prefix=second" in step["HadoopJarStep"]["Args"]
 
 
 def test_a_dry_run_shows_exactly_the_step_that_is_sent(stack: Stack, pretended: Settings) -> None:
@@ -131,6 +191,7 @@ def test_serverless_gets_the_same_job(emr_aws: AwsServer, pretended: Settings) -
     properties = dict(p.split("=", 1) for p in shlex.split(spark["sparkSubmitParameters"]) if p != "--conf")
     assert properties["spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON"] == "./environment/bin/python"
     assert properties["spark.archives"].endswith("#fruitlake")
+    assert properties["spark.executor.memoryOverhead"] == "4g", "Spark's tenth is too little for the Python workers"
     assert spark["entryPoint"].endswith("/run_layer-1.py")
     assert spark["entryPointArguments"][0] == "all"
     assert run.execution_role_arn == stack.outputs["JobRole"]
@@ -151,6 +212,9 @@ def test_without_compute_or_with_an_ended_cluster_it_says_how_to_start_one(stack
     cluster.terminate()
     with pytest.raises(EmrError, match=r"is terminated.*fruitlake emr up"):
         submit(pretended, "fruitlake", "bronze", QUIET)
+    said = io.StringIO()
+    show_status(stack, Console(file=said, width=200))
+    assert "its endpoints still cost some cents an hour: `fruitlake emr down`" in said.getvalue()
 
 
 def test_a_release_with_spark_3_is_for_notebooks_only(emr_aws: AwsServer, pretended: Settings) -> None:
@@ -174,6 +238,21 @@ def test_logs_are_the_steps_and_its_drivers(emr_aws: AwsServer, stack: Stack) ->
     show_logs(stack, step, Console(file=said, width=200))
     assert "error: there is no 's3://x'" in said.getvalue()
     assert "an executor" not in said.getvalue()
+    take_down("fruitlake", False, QUIET, poll=0.01)
+    show_logs(existing("fruitlake"), step, Console(file=said, width=200))
+    assert said.getvalue().count("error: there is no 's3://x'") == 2, "its cluster is gone, its logs are not"
+
+
+def test_logs_of_serverless_are_the_drivers(emr_aws: AwsServer, pretended: Settings) -> None:
+    stack = bring_up(pretended, "fruitlake", {"Compute": "serverless"}, QUIET, poll=0.01)
+    assert stack is not None
+    job = f"logs/applications/{stack.outputs['ApplicationId']}/jobs/r-1"
+    for part, text in (("SPARK_DRIVER", "the driver"), ("SPARK_EXECUTOR/1", "an executor")):
+        emr_aws.s3.put_object(Bucket=stack.bucket, Key=f"{job}/{part}/stdout.gz", Body=gzip.compress(text.encode()))
+    said = io.StringIO()
+    show_logs(stack, "r-1", Console(file=said, width=200))
+    assert "the driver" in said.getvalue()
+    assert "an executor" not in said.getvalue()
 
 
 def test_a_tunnel_goes_to_the_primary_node(stack: Stack) -> None:
@@ -190,6 +269,8 @@ def test_a_tunnel_goes_to_the_primary_node(stack: Stack) -> None:
         "DocumentName": "AWS-StartPortForwardingSessionToRemoteHost",
         "Parameters": {"host": [node.private_dns_name], "portNumber": ["18480"], "localPortNumber": ["8080"]},
     }
+    with pytest.raises(EmrError, match=r"emr-spark-8\.0\.0 has no JupyterHub.*EMR Studio"):
+        tunnel(stack, "jupyterhub", None)
     cluster.terminate()
     with pytest.raises(EmrError, match="no running cluster"):
         tunnel(existing("fruitlake"), "history", None)

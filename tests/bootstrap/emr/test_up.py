@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ import boto3
 import pytest
 from moto.backends import get_backend
 from moto.cloudformation import parsing
+from moto.cloudformation.models import Event
+from moto.cloudformation.models import Stack as FakeStack
 from rich.console import Console
 
 from bootstrap.emr import reasons
 from bootstrap.emr.package import packaged
 from bootstrap.emr.stack import Stack, existing
 from bootstrap.emr.up import bring_up, take_down
+from bootstrap.emr.watch import show_status
 from bootstrap.settings import Settings
 from catalog.errors import EmrError
 from tests.aws import REGION, AwsServer
@@ -83,6 +88,120 @@ def test_up_again_keeps_the_cluster_and_starts_another_after_it_has_ended(
     requests = shown(pretended)
     changed = {p["ParameterKey"] for p in requests[-1]["parameters"]["Parameters"] if "ParameterValue" in p}
     assert {"Launch", "Bootstrap", "Environment", "Project"} <= changed
+
+
+def test_a_running_cluster_keeps_its_certificate(emr_aws: AwsServer, pretended: Settings) -> None:
+    """A node that joins later shows what the others trust."""
+    stack = up(pretended)
+
+    def certificate() -> bytes:
+        found = emr_aws.s3.get_object(Bucket=stack.bucket, Key="certificates/in-transit.zip")
+        return found["Body"].read()
+
+    first = certificate()
+    up(pretended, MaximumNodes="7")
+    assert certificate() == first
+    get_backend("emr")[ACCOUNT][REGION].clusters[stack.outputs["ClusterId"]].terminate()
+    up(pretended)
+    assert certificate() != first
+
+
+@contextmanager
+def going_wrong(state: str, reason: str) -> Iterator[None]:
+    """What is deployed inside ends in this state, since the cluster could not be made for this reason."""
+
+    def failed(self: FakeStack, *_: Any, **__: Any) -> None:
+        for status, why in (("CREATE_IN_PROGRESS", None), ("CREATE_FAILED", reason), ("DELETE_COMPLETE", None)):
+            event = Event(self.stack_id, self.name, "Cluster", "", "AWS::EMR::Cluster", status, why, None)
+            self.events.append(event)
+        self.status = state
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeStack, "update", failed)
+        yield
+
+
+def test_a_deployment_that_is_rolled_back_says_what_failed_first_and_can_be_tried_again(
+    emr_aws: AwsServer, pretended: Settings
+) -> None:
+    said = io.StringIO()
+    reason = "We currently do not have sufficient m5.xlarge capacity"
+    with going_wrong("UPDATE_ROLLBACK_COMPLETE", reason), pytest.raises(EmrError) as failure:
+        bring_up(pretended, "fruitlake", {"Compute": "cluster"}, Console(file=said, width=200), poll=0.01)
+    assert str(failure.value).startswith(f"stack fruitlake: Cluster: {reason}: ")
+    assert "--zone b" in str(failure.value)
+    assert "Cluster CREATE_FAILED" in said.getvalue()
+    with going_wrong("UPDATE_ROLLBACK_COMPLETE", "another one"), pytest.raises(EmrError) as failure:
+        up(pretended)
+    assert "another one" in str(failure.value), "the events of the first try are over"
+    assert up(pretended).outputs["ClusterId"]
+
+
+def test_a_stack_that_never_came_to_be_is_made_anew(emr_aws: AwsServer, pretended: Settings) -> None:
+    formation = boto3.client("cloudformation", endpoint_url=emr_aws.url, region_name=REGION)
+    formation.create_stack(StackName="fruitlake", TemplateBody='{"Resources": {"A": {"Type": "AWS::SNS::Topic"}}}')
+    (made,) = get_backend("cloudformation")[ACCOUNT][REGION].stacks.values()
+    made.status = "ROLLBACK_COMPLETE"
+    assert [r["operation"] for r in shown(pretended)][:2] == ["DeleteStack", "CreateStack"]
+    stack = up(pretended)
+    assert stack.state == "UPDATE_COMPLETE"
+    assert stack.outputs["ClusterId"]
+
+
+def test_a_stack_in_the_making_has_no_bucket_yet() -> None:
+    with pytest.raises(EmrError, match=r"'fruitlake' has no bucket \(create_in_progress\): `fruitlake emr up`"):
+        show_status(Stack("fruitlake", "CREATE_IN_PROGRESS", {}, {}), QUIET)
+
+
+def test_stopping_the_command_says_that_cloudformation_goes_on(emr_aws: AwsServer, pretended: Settings) -> None:
+    said = io.StringIO()
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with going_wrong("UPDATE_IN_PROGRESS", "it takes its time"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bootstrap.emr.stack.time.sleep", stop)
+        with pytest.raises(KeyboardInterrupt):
+            bring_up(pretended, "fruitlake", {"Compute": "cluster"}, Console(file=said, width=200))
+    assert "CloudFormation goes on by itself, `fruitlake emr status`" in said.getvalue()
+
+
+def test_databases_that_a_lake_has_made_are_left_to_it(emr_aws: AwsServer, pretended: Settings) -> None:
+    assert up(pretended).parameters["Databases"] == "made"
+    emr_aws.glue.create_database(DatabaseInput={"Name": "fruits_silver"})
+    assert up(pretended).parameters["Databases"] == "made", "these are the stack's own"
+    second = bring_up(pretended, "second", {"Compute": "cluster"}, QUIET, poll=0.01)
+    assert second is not None
+    assert second.parameters["Databases"] == "found"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"MinimumNodes": "5", "MaximumNodes": "3"}, "--minimum-nodes 5 is more than --maximum-nodes 3"),
+        ({"MinimumNodes": "31"}, "--minimum-nodes 31 is more than --maximum-nodes 30"),
+        ({"MaximumCoreNodes": "4", "MaximumNodes": "3"}, "MaximumCoreNodes 4 is more than --maximum-nodes 3"),
+        ({"MinimumNodes": "0"}, "MinimumNodes cannot be '0': it is a whole number from 1"),
+        ({"IdleSeconds": "30"}, "IdleSeconds cannot be '30': it is a whole number from 60 to 604800"),
+        ({"AthenaScanLimit": "10 GB"}, "AthenaScanLimit cannot be '10 GB': it is a whole number"),
+        ({"Zone": "c"}, "Zone cannot be 'c': choose a or b"),
+        ({"Nodes": "3"}, "no parameter 'Nodes': it has Compute"),
+        ({"HighAvailability": "true", "IdleSeconds": "600"}, "three primaries does not end by itself"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused_before_anything_is_sent(
+    emr_aws: AwsServer, pretended: Settings, wanted: dict[str, str], says: str
+) -> None:
+    with pytest.raises(EmrError) as failure:
+        up(pretended, **wanted)
+    assert says in str(failure.value)
+    assert not get_backend("cloudformation")[ACCOUNT][REGION].stacks
+
+
+def test_a_limit_counts_what_the_stack_has_already(emr_aws: AwsServer, pretended: Settings) -> None:
+    up(pretended, MinimumNodes="4")
+    with pytest.raises(EmrError, match="--minimum-nodes 4 is more than --maximum-nodes 2"):
+        up(pretended, MaximumNodes="2")
 
 
 def test_down_ends_the_cluster_and_keeps_the_lake(emr_aws: AwsServer, pretended: Settings) -> None:
@@ -159,7 +278,7 @@ def test_a_name_that_no_bucket_can_have_is_refused(emr_aws: AwsServer, pretended
 
 
 def test_down_with_everything_leaves_the_bucket(emr_aws: AwsServer, pretended: Settings) -> None:
-    assert resources()["Bucket"]["DeletionPolicy"] == "Retain"
+    assert resources()["Bucket"]["DeletionPolicy"] == "RetainExceptOnCreate"
     said = io.StringIO()
     stack = up(pretended)
     take_down("fruitlake", True, Console(file=said, width=80), dry_run=True)
@@ -188,6 +307,11 @@ def test_nothing_packaged_and_no_stack_say_what_to_run(emr_aws: AwsServer, tmp_p
         ("The number of instances exceeded your EC2 quota", "Service Quotas"),
         ("Service role arn:aws:iam::1:role/x has insufficient EC2 permissions", "role or permission"),
         ("Invalid InstanceProfile: x.", "role or permission"),
+        (
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
+            "create-service-linked-role --aws-service-name spot.amazonaws.com",
+        ),
+        ("Stack:arn:x is in UPDATE_IN_PROGRESS state and can not be updated.", "fruitlake emr status"),
         ("Master - 1: Error provisioning instances.", "Master - 1: Error provisioning instances"),
     ],
 )
