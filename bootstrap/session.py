@@ -32,12 +32,15 @@ _ALWAYS = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",  # the label '007' stays text
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",  # photos in an Arrow batch; the default is 10,000
     "spark.sql.parquet.columnarReaderBatchSize": "128",  # photos the JVM decodes at once; the default is 4,096
+    # no two features are alike: a dictionary of them was built and thrown away, a sixth of what tasks did in Java
+    "parquet.enable.dictionary#features.list.element": "false",
+    "parquet.enable.dictionary#vector.list.element": "false",
     "spark.sql.files.openCostInBytes": "65536",  # our files are few and even; do not pad them to 4 MB
 }
 
 # Java's optimizing compiler took 11 of the 26 s of CPU that the JVM of a run over 300 photos used, from the same cores
 # that the network runs on; the time goes into Python and the network, so that nothing waits for what it compiles.
-_JVM = os.environ.get("XJVM", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def start(settings: Settings) -> SparkSession:
@@ -109,7 +112,7 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.executor.heartbeatInterval": "1s",  # how often a running task says how far it is
         "spark.local.dir": work,
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
-        "spark.sql.codegen.cache.maxEntries": "1000",  # a run generates some 200 classes; the default keeps 100
+        "spark.sql.codegen.cache.maxEntries": "1000",  # of 100, the default, a run needs more: it compiled some twice
         "spark.sql.shuffle.partitions": "8",  # the default of 200 is for clusters
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # a disk is listed faster than by a job
         "spark.python.daemon.module": "bootstrap.spark_daemon",  # no archives to read again at every task

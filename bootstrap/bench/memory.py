@@ -30,7 +30,7 @@ class PeakMemory:
         self._watcher.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.5):
+        while not self._stop.wait(2):  # Linux keeps the peaks; looking itself takes some milliseconds of CPU
             for process in _descendants(os.getpid()):
                 name, peak = name_and_peak(process)
                 if name == "java":

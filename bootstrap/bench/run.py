@@ -33,6 +33,7 @@ from transforms.pca import VariancePCA
 from transforms.silver import new_features
 from transforms.weights import find, prepare
 
+_FIRST_PHOTOS = 256  # enough for a task on every core
 _NOTEBOOK_PHOTOS = 500  # it is slow; its rate does not depend on how many
 _QUIET = Console(quiet=True)
 
@@ -53,9 +54,9 @@ class Bench:
         files = self._files()
         photos = link_photos(files[: self._photos], self._work / "photos")
         limit = self._limit(files[: self._photos])
-        self._console.print("cold start: Spark, dbt and the network, on 60 photos")
+        self._console.print(f"cold start: Spark, dbt and the network, on {_FIRST_PHOTOS} photos")
         started = time.monotonic()
-        self._end_to_end(link_photos(files[:60], self._work / "few"))
+        self._end_to_end(link_photos(files[:_FIRST_PHOTOS], self._work / "few"))
         self._add("cold start", f"{time.monotonic() - started:.1f} s once a process")
         with PeakMemory() as memory:
             self._layers(photos, limit)
