@@ -10,8 +10,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Thread
+from contextlib import contextmanager, nullcontext
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -46,6 +46,7 @@ class AwsServer:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, True, request_handler=MotoRequestHandler)
         self._told: list[tuple[str, Told]] = []
+        self._updating = Lock()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.calls: list[tuple[str, dict[str, Any]]] = []
         Thread(target=self._server.serve_forever, daemon=True).start()
@@ -125,11 +126,12 @@ class AwsServer:
         for name, told in list(self._told):
             if operation.startswith(name) and (answer := told(request)) is not None:
                 return answer(environ, start_response)
-        if (refusal := _refusal(operation, request) if dot else None) is not None:
-            return refusal(environ, start_response)
         if operation == "GetPartitions":
             return self._page(request, environ)(environ, start_response)
-        return self._moto(environ, start_response)
+        with self._updating if operation == "UpdateTable" else nullcontext():  # compared and swapped at once
+            if (refusal := _refusal(operation, request) if dot else None) is not None:
+                return refusal(environ, start_response)
+            return self._moto(environ, start_response)
 
     def _page(self, request: dict[str, Any], environ: WSGIEnvironment) -> Response:
         body, status, _ = run_wsgi_app(self._moto, dict(environ))

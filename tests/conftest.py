@@ -1,7 +1,8 @@
-"""One Spark session for all tests, and one built lake for those that only look."""
+"""One Spark session for all tests of a process, and one built lake for those that only look."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,8 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache folder of the whole test run: the bundled weights are exported once.
-
-    Spark's S3 jars are the user's own, so that they are fetched once a machine.
-    """
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Spark's S3 jars in it are the user's own, so that they are fetched once a machine."""
     folder = tmp_path_factory.mktemp("cache")
     shared = settings.load().cache / "ivy"
     shared.mkdir(parents=True, exist_ok=True)
@@ -54,15 +52,25 @@ def aws(aws_server: AwsServer) -> Iterator[AwsServer]:
 
 
 @pytest.fixture(scope="session")
-def spark(cache: Path, aws_server: AwsServer) -> SparkSession:
+def cache(cache_folder: Path, spark: SparkSession) -> Path:
+    """The cache folder of all tests of a process: the bundled weights are exported once.
+
+    Whoever asks for it may run something: then it runs in the one session, which can reach S3.
+    """
+    return cache_folder
+
+
+@pytest.fixture(scope="session")
+def spark(cache_folder: Path, aws_server: AwsServer) -> SparkSession:
     """The one session; it reaches AWS on loopback if Spark's S3 jars can be had."""
-    with aws_server.environment():
+    with aws_server.environment(), open(cache_folder / "ivy" / "tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the jars are fetched by one process
         try:
-            return session.start(settings.load(cache=cache, lake="s3://lake"))
+            return session.start(settings.load(cache=cache_folder, lake="s3://lake"))
         except SettingsError:
             if os.environ.get("CI"):
                 raise  # there, no test may be skipped
-        return session.start(settings.load(cache=cache))
+        return session.start(settings.load(cache=cache_folder))
 
 
 @pytest.fixture(scope="session")
