@@ -16,7 +16,7 @@ demo: $(READY) ## run the whole pipeline on sample photos and show the result
 test: $(READY) ## run the tests (real Spark, real dbt)
 	$(BIN)/python -m pytest
 
-torture: $(READY) ## kill runs at random and feed 20,000 damaged photos; prints figures (half an hour)
+torture: $(READY) ## kill runs at random and feed 20,000 damaged photos; prints figures
 	$(BIN)/python -m tests.torture
 
 bench: $(READY) ## measure speed against the machine's limit and against others (some minutes)
@@ -47,4 +47,6 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile all it imports, seconds each
+	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib || true
 	@touch $(READY)

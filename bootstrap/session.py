@@ -39,8 +39,9 @@ _ALWAYS = {
 }
 
 # Java's optimizing compiler took 11 of the 26 s of CPU that the JVM of a run over 300 photos used, from the same cores
-# that the network runs on; the time goes into Python and the network, so that nothing waits for what it compiles.
-_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# that the network runs on. What it would speed up is gold on a few hundred thousand vectors (docs/scaling.md). Without
+# it Java keeps 48 MB of machine code, which one run's generated classes fill: what was thrown out was compiled again.
+_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 
 
 def start(settings: Settings) -> SparkSession:

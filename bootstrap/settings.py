@@ -46,7 +46,10 @@ class Settings(BaseSettings):
     )
     history_days: Annotated[int, Field(ge=0)] = Field(30, description="days until an old snapshot may be vacuumed")
     photos_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="days that photos, and all that was made of them, are kept; else for good"
+        None, description="days that photos are kept in bronze; else for good"
+    )
+    features_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="days that their features and vectors are kept in silver and gold; else as long as the photos"
     )
     quarantine_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="days that the list of rejected files is kept; else for good"

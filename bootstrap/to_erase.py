@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from bootstrap.settings import Settings
 from catalog.erasures import Erasure
-from catalog.errors import AwsError, CatalogError
+from catalog.errors import AwsError, CatalogError, SettingsError
 from catalog.protocol import Catalog
 from catalog.rewrite import Unwanted, rows_like
 from catalog.snapshot import new_id
@@ -24,12 +24,18 @@ APPENDED = ("bronze.images", "bronze.quarantine", "silver.image_features")
 
 @dataclass(frozen=True)
 class Selection:
-    """What a person asks to erase; retention adds batches that have become too old."""
+    """What a person asks to erase; retention adds batches that have become too old.
+
+    The photos of `batches`, of bronze.images, and of `feature_batches`, of silver, go from every layer; photo_batches
+    and quarantine_batches from their own table alone.
+    """
 
     image_ids: frozenset[str] = frozenset()
     source_paths: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()
     batches: frozenset[str] = frozenset()
+    photo_batches: frozenset[str] = frozenset()
+    feature_batches: frozenset[str] = frozenset()
     quarantine_batches: frozenset[str] = frozenset()
 
     @property
@@ -38,7 +44,7 @@ class Selection:
             "image id": self.image_ids,
             "source path": self.source_paths,
             "label": self.labels,
-            "retention": self.batches | self.quarantine_batches,
+            "retention": self.batches | self.photo_batches | self.feature_batches | self.quarantine_batches,
         }
         return ", ".join(name for name, values in given.items() if values)
 
@@ -64,8 +70,9 @@ def find(catalog: Catalog, selection: Selection, reason: str, refit: bool = Fals
         reason=reason,
         requested_at=datetime.now(UTC).isoformat(timespec="seconds"),
         image_ids=tuple(sorted({*selection.image_ids, *photos["image_id"]})),
-        source_paths=tuple(sorted({*selection.source_paths, *photos["source_path"]})),
+        source_paths=tuple(sorted({*selection.source_paths, *photos["source_path"], *_paths_of(catalog, selection)})),
         labels=tuple(sorted(selection.labels)),
+        photo_batches=tuple(sorted(selection.photo_batches)),
         quarantine_batches=tuple(sorted(selection.quarantine_batches)),
         refit=refit,
     )
@@ -86,17 +93,29 @@ def find(catalog: Catalog, selection: Selection, reason: str, refit: bool = Fals
 
 
 def outdated(catalog: Catalog, settings: Settings) -> Selection:
-    """The batches that the settings' retention does not allow to be kept any longer."""
-    return Selection(
-        batches=_older(catalog, "bronze.images", settings.photos_days),
-        quarantine_batches=_older(catalog, "bronze.quarantine", settings.quarantine_days),
-    )
+    """The batches that the settings' retention does not allow to be kept any longer.
+
+    Raises SettingsError if features were to go before the photos that the next run would make them of again.
+    """
+    photos = _older(catalog, "bronze.images", settings.photos_days)
+    rejected = _older(catalog, "bronze.quarantine", settings.quarantine_days)
+    if settings.features_days is None:
+        return Selection(batches=photos, quarantine_batches=rejected)
+    if settings.photos_days is None or settings.photos_days > settings.features_days:
+        raise SettingsError(
+            f"FRUITLAKE_FEATURES_DAYS is {settings.features_days}, and FRUITLAKE_PHOTOS_DAYS "
+            f"{settings.photos_days or 'not set'}: a run makes features of every photo there is, so photos cannot be "
+            f"kept longer; set FRUITLAKE_PHOTOS_DAYS to at most {settings.features_days}"
+        )
+    features = _older(catalog, "silver.image_features", settings.features_days)
+    return Selection(photo_batches=photos, feature_batches=features, quarantine_batches=rejected)
 
 
 def retention(settings: Settings, old: Selection) -> str:
     """The reason of an erasure that nobody asked for."""
     limits = (
-        (settings.photos_days, old.batches, "photos"),
+        (settings.photos_days, old.batches | old.photo_batches, "photos"),
+        (settings.features_days, old.feature_batches, "features"),
         (settings.quarantine_days, old.quarantine_batches, "rejected files"),
     )
     return "; ".join(f"{what} kept longer than {days} days" for days, batches, what in limits if batches)
@@ -111,7 +130,8 @@ def unwanted(erasure: Erasure, table: str) -> Unwanted:
             "label": frozenset(erasure.labels),
             "batch": batches,
         }
-    return {"image_id": frozenset(erasure.image_ids)}
+    ids = frozenset(erasure.image_ids)
+    return {"image_id": ids} | ({"batch": frozenset(erasure.photo_batches)} if table == "bronze.images" else {})
 
 
 def _photos_of(catalog: Catalog, selection: Selection) -> dict[str, set[str]]:
@@ -126,11 +146,20 @@ def _photos_of(catalog: Catalog, selection: Selection) -> dict[str, set[str]]:
         "batch": selection.batches,
     }
     photos = _values(catalog, "bronze.images", asked, ["image_id", "source_path", "label"])
+    if selection.feature_batches:
+        outdated_features: Unwanted = {"batch": selection.feature_batches}
+        photos["image_id"] |= _values(catalog, "silver.image_features", outdated_features, ["image_id"])["image_id"]
     derived: Unwanted = {"image_id": selection.image_ids | photos["image_id"], "label": selection.labels}
     for table in ("silver.image_features", "gold.fruit_vectors"):
         for column, values in _values(catalog, table, derived, ["image_id", "label"]).items():
             photos[column] |= values
     return photos
+
+
+def _paths_of(catalog: Catalog, selection: Selection) -> set[str]:
+    """Where the photos were read that go from bronze alone."""
+    batches: Unwanted = {"batch": selection.photo_batches}
+    return _values(catalog, "bronze.images", batches, ["source_path"])["source_path"]
 
 
 def _values(catalog: Catalog, table: str, unwanted: Unwanted, columns: list[str]) -> dict[str, set[str]]:

@@ -38,8 +38,9 @@ def vacuum(
 ) -> None:
     """Remove old snapshots, what killed runs left behind, and photos that have been kept long enough.
 
-    A table's current snapshot always stays. With FRUITLAKE_PHOTOS_DAYS or FRUITLAKE_QUARANTINE_DAYS set, batches that
-    are older are erased from every layer, as `fruitlake erase` does it.
+    A table's current snapshot always stays. What is older than FRUITLAKE_PHOTOS_DAYS, FRUITLAKE_FEATURES_DAYS or
+    FRUITLAKE_QUARANTINE_DAYS is erased, as `fruitlake erase` does it: photos from bronze, and from every layer if
+    FRUITLAKE_FEATURES_DAYS does not keep their features longer.
 
     Example: fruitlake vacuum --lake lake/ --older-than 7d --dry-run
     """
@@ -52,6 +53,7 @@ def vacuum(
     age = timedelta(days=settings.history_days) if older_than is None else _age(older_than)
     catalog = _catalog_of(settings, "_catalog")  # also if the only run there was has been killed
     with alone(settings.lake):
+        old = outdated(catalog, settings)
         planned = plan(catalog, age)
         if not dry_run:
             carry_out(catalog, planned)
@@ -64,7 +66,6 @@ def vacuum(
             f"{len(planned.snapshots):,} snapshots and {len(planned.folders) + len(planned.leftovers):,} folders or "
             f"files ({planned.size / 1e6:,.1f} MB) {verb} removed"
         )
-        old = outdated(catalog, settings)
         if old.kind:
             found = find(catalog, old, retention(settings, old))
             _show(found)

@@ -22,7 +22,10 @@ _SECOND = len("20261122T184501")  # of an id: what tells when it was made
 
 @dataclass(frozen=True)
 class Erasure:
-    """What has to go. selector says how it was asked for, not what for; rows counts by table."""
+    """What has to go. selector says how it was asked for, not what for; rows counts by table.
+
+    image_ids go from every layer; photo_batches from bronze.images alone: what was made of them may be kept longer.
+    """
 
     id: str
     selector: str
@@ -31,6 +34,7 @@ class Erasure:
     image_ids: tuple[str, ...] = ()
     source_paths: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    photo_batches: tuple[str, ...] = ()
     quarantine_batches: tuple[str, ...] = ()
     refit: bool = False
     everything: bool = False

@@ -80,11 +80,12 @@ class Ingestion:
             pending.repartition(tasks).mapInArrow(check_files, CHECKED_SCHEMA).persist(StorageLevel.DISK_ONLY)
         )
         self._pending = int(todo["files"])
-        self._rejected = 0
+        self._rejected = self._repeated = 0
         if self._pending:
             with progress("reading photos", self._pending):
-                read = self._checked.agg(F.count_if(F.col("reason").isNotNull())).first()
-            self._rejected = int(read[0]) if read else 0
+                read = self._checked.agg(F.count("*"), F.count("image_id"), F.count_distinct("image_id")).first()
+            assert read is not None  # an aggregate without groups has one row
+            self._rejected, self._repeated = read[0] - read[1], read[1] - read[2]
         files.unpersist()
 
     def images(self) -> DataFrame | None:
@@ -92,18 +93,19 @@ class Ingestion:
         if not self._pending:
             return None
         accepted = self._checked.where("reason IS NULL")
+        # A first batch of distinct photos is the rule, and is written as it is.
+        new = accepted if self._known_images is None and not self._repeated else self._first_of_each(accepted)
+        return new.drop("reason", "detail").coalesce(self._files).withColumn("ingested_at", self._now)
+
+    def _first_of_each(self, accepted: DataFrame) -> DataFrame:
+        """The photos whose content is not in the lake yet, each once."""
         keys = accepted.select("image_id", "source_path")
         first = keys.groupBy("image_id").agg(F.min("source_path").alias("source_path"))
         if self._known_images is not None:
             first = first.join(self._known_images.select("image_id"), "image_id", "left_anti")
         # What is left out is rare, so it is what is broadcast: the photos themselves do not move.
         repeated = keys.join(first, ["image_id", "source_path"], "left_anti")
-        return (
-            accepted.join(repeated, ["image_id", "source_path"], "left_anti")
-            .drop("reason", "detail")
-            .coalesce(self._files)
-            .withColumn("ingested_at", self._now)
-        )
+        return accepted.join(repeated, ["image_id", "source_path"], "left_anti")
 
     def quarantine(self) -> DataFrame | None:
         """Files rejected now for the first time; columns of bronze.quarantine without the batch. None if none were."""

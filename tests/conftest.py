@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from catalog.errors import SettingsError
 from ingestion.samples import draw_photo, write_sample_photos
 from tests.aws import AwsServer
 from tests.lakes import AWKWARD_LABELS, Lake
+from transforms.weights import prepare
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,12 +31,24 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Spark's S3 jars in it are the user's own, so that they are fetched once a machine."""
+    """What takes long to make is made once: Spark's S3 jars in it are the user's own, and the exported weights and
+    the cluster's environment belong to all test processes.
+    """
     folder = tmp_path_factory.mktemp("cache")
-    shared = settings.load().cache / "ivy"
-    shared.mkdir(parents=True, exist_ok=True)
-    (folder / "ivy").symlink_to(shared)
+    everybodys = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        everybodys = everybodys.parent
+    for name, place in {"ivy": settings.load().cache, "onnx": everybodys, "emr": everybodys}.items():
+        (place / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(place / name)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage() -> Iterator[None]:
+    """Java keeps what Python's DataFrames stand for until Python frees them; left alone, it waits for very long."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -57,14 +72,23 @@ def cache(cache_folder: Path, spark: SparkSession) -> Path:
 
     Whoever asks for it may run something: then it runs in the one session, which can reach S3.
     """
+    with locked(cache_folder / "onnx"):
+        prepare("bundled", "onnx", cache_folder, str(cache_folder / "exported"))
     return cache_folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one test process at a time makes what the folder is for."""
+    with open(folder / "tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
 def spark(cache_folder: Path, aws_server: AwsServer) -> SparkSession:
     """The one session; it reaches AWS on loopback if Spark's S3 jars can be had."""
-    with aws_server.environment(), open(cache_folder / "ivy" / "tests.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the jars are fetched by one process
+    with aws_server.environment(), locked(cache_folder / "ivy"):
         try:
             return session.start(settings.load(cache=cache_folder, lake="s3://lake"))
         except SettingsError:

@@ -33,7 +33,7 @@ from transforms.pca import VariancePCA
 from transforms.silver import new_features
 from transforms.weights import find, prepare
 
-_FIRST_PHOTOS = 256  # enough for a task on every core
+_FIRST_PHOTOS = 256  # four tasks of the network
 _NOTEBOOK_PHOTOS = 500  # it is slow; its rate does not depend on how many
 _QUIET = Console(quiet=True)
 

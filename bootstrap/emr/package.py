@@ -160,14 +160,21 @@ def _project(here: Path) -> str:
 def _model(settings: Settings, here: Path) -> str:
     featurizer = prepare(settings.weights, "onnx", settings.cache, str(here))
     name = f"{featurizer.model_id}.onnx"
-    shutil.copy(featurizer.uri, here / name)
+    _write(here / name, Path(featurizer.uri).read_bytes())
     return name
 
 
 def _keep(here: Path, stem: str, suffix: str, content: bytes) -> str:
     name = f"{stem}-{_hash(content)}{suffix}"
-    (here / name).write_bytes(content)
+    _write(here / name, content)
     return name
+
+
+def _write(file: Path, content: bytes) -> None:
+    """In one step: what has its name has all its content, which the name stands for."""
+    half = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    half.write_bytes(content)
+    os.replace(half, file)
 
 
 def _hash(content: bytes) -> str:

@@ -26,7 +26,7 @@ from bootstrap.reporting import report_lake, report_run
 from bootstrap.session import log_file
 from bootstrap.to_erase import Selection, find, outdated
 from catalog.erasures import pending
-from catalog.errors import BusyError, CatalogError
+from catalog.errors import BusyError, CatalogError, SettingsError
 from catalog.lock import alone
 from catalog.tables import TABLES
 from catalog.vacuum import plan
@@ -365,26 +365,63 @@ def test_no_report_is_written_while_photos_are_erased(lake: Lake) -> None:
         report_lake(lake.settings(), lake.catalog, QUIET)
 
 
+def days_later(monkeypatch: pytest.MonkeyPatch, batch: str, days: int) -> None:
+    """It is that many days after the batch was begun."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Later:
+            begun = datetime.strptime(batch[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            return cls.fromtimestamp((begun + timedelta(days=days)).timestamp(), UTC)
+
+    monkeypatch.setattr(to_erase, "datetime", Later)
+
+
 def test_batches_go_when_they_are_too_old(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     images = lake.catalog.current("bronze.images")
     assert images is not None
     first, second = sorted(images.partitions)
     assert outdated(lake.catalog, lake.settings()) == Selection()
     assert outdated(lake.catalog, lake.settings(photos_days=1)) == Selection()
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: object = None) -> Later:
-            begun = datetime.strptime(second[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-            return cls.fromtimestamp((begun + timedelta(days=1)).timestamp(), UTC)
-
-    monkeypatch.setattr(to_erase, "datetime", Later)
+    days_later(monkeypatch, second, 1)
     old = outdated(lake.catalog, lake.settings(photos_days=1, quarantine_days=1))
     assert old.batches == {first}
     monkeypatch.undo()
-    carry_out(lake, Selection(batches=frozenset({first})))
+    carry_out(lake, old)
     rows = counts(lake)
     assert rows["bronze.images"] == rows["silver.image_features"] == rows["gold.fruit_vectors"] == 6
+
+
+def test_features_may_be_kept_longer_than_their_photos(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = lake.catalog.current("bronze.images")
+    assert images is not None
+    first, second = sorted(images.partitions)
+    before, gone = counts(lake), photos(lake, "Banana")[0]
+    limits = lake.settings(photos_days=1, features_days=3)
+    days_later(monkeypatch, second, 2)
+    old = outdated(lake.catalog, limits)
+    assert old == Selection(photo_batches=frozenset({first, second}))
+    carry_out(lake, old)
+    assert counts(lake) == before | {"bronze.images": 0}
+    assert not traces(lake, gone)["bytes"] and not traces(lake, gone)["path"]
+    again = Lake(lake.path.parent / "newer photos", lake.path, lake.cache)
+    write_sample_photos(again.photos, per_label=1, size=80, labels=LABELS, workers=1)
+    again.run()
+    rows = counts(lake)
+    assert (rows["bronze.images"], rows["silver.image_features"], rows["gold.fruit_vectors"]) == (3, 27, 27)
+    days_later(monkeypatch, second, 3)
+    old = outdated(lake.catalog, limits)
+    assert old.feature_batches == {first}
+    carry_out(lake, old)
+    assert not any(traces(lake, gone).values())
+    rows = counts(lake)
+    assert rows["silver.image_features"] == rows["gold.fruit_vectors"] == 6 + 3
+
+
+def test_photos_cannot_be_kept_longer_than_their_features(lake: Lake) -> None:
+    for photos_days in (None, 4):
+        with pytest.raises(SettingsError, match=r"FEATURES_DAYS is 3, .* set FRUITLAKE_PHOTOS_DAYS to at most 3"):
+            outdated(lake.catalog, lake.settings(photos_days=photos_days, features_days=3))
 
 
 def test_a_photo_that_only_another_snapshot_has_goes_too(lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""A few kills where they hurt most, and two runs at once; `make torture` does many at random."""
+"""A few kills where they hurt most; `make torture` does many at random, and two local runs at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.lakes import Lake
-from tests.torture.checks import check_lake, check_vacuum
-from tests.torture.kills import Killed, Scene, check_finished, kill_once, make_scene, start
-from tests.torture.processes import race
+from tests.torture.kills import Killed, Scene, check_finished, kill_once, make_scene
 
 
 @pytest.fixture
@@ -28,11 +26,3 @@ def test_a_run_killed_in_every_layer_loses_nothing(scene: Scene, cache: Path, sp
     check_finished(scene, killed)
     assert (killed.lost_rows, killed.finished) == (0, 1)
     assert killed.looks > 0
-
-
-def test_two_runs_at_once_lose_nothing(scene: Scene) -> None:
-    race([start(scene, "bronze"), start(scene, "bronze")])
-    check_lake(scene.catalog)
-    check_vacuum(scene.catalog)
-    rows = {table: s.rows for table in scene.catalog.tables() if (s := scene.catalog.current(table))}
-    assert rows == {"bronze.images": scene.good, "bronze.quarantine": scene.bad}

@@ -13,13 +13,15 @@ from bootstrap import settings
 from bootstrap.emr.package import Artifacts, package
 from bootstrap.settings import Settings
 from tests.aws import AwsServer
+from tests.conftest import locked
 from tests.emr import fill_gaps, forget_stacks
 
 
 @pytest.fixture(scope="session")
 def packaged(cache: Path) -> Artifacts:
     """The real artifacts, made as `fruitlake emr package --weights bundled` makes them."""
-    return package(settings.load(cache=cache, weights="bundled"))
+    with locked(cache / "emr"):
+        return package(settings.load(cache=cache, weights="bundled"))
 
 
 @pytest.fixture
