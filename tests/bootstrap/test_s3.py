@@ -331,7 +331,7 @@ def test_jars_that_cannot_be_fetched_are_one_clear_line(aws_server: AwsServer, p
 
 
 def test_the_commands_of_the_readme_run_in_order(
-    aws_server: AwsServer, s3_spark: SparkSession, cache: Path, tmp_path: Path
+    aws_server: AwsServer, s3_spark: SparkSession, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """s3_spark has fetched the jars, or skips."""
     (block,) = [b for b in blocks("console") if "aws configure" in b]
@@ -348,9 +348,10 @@ def test_the_commands_of_the_readme_run_in_order(
     write_sample_photos(tmp_path / "photos", per_label=2, size=64, labels=("Lemon", "Kiwi Half"), workers=1)
     for file in (tmp_path / "photos").rglob("*.*"):
         aws_server.s3.upload_file(str(file), "my-photos", f"Training/{file.parent.name}/{file.name}")
-    for words in shown[2:]:
-        choices = {"FRUITLAKE_WEIGHTS": "bundled", "FRUITLAKE_CACHE": str(cache)}
-        done = command(aws_server, *words[1:], cwd=tmp_path, **choices)
-        assert done.returncode == 0, done.stderr
-    shown_after = command(aws_server, "status", "--lake", "s3://my-lake/fruits", cwd=tmp_path)
-    assert "gold.fruit_vectors" in shown_after.stdout
+    choices = {"FRUITLAKE_WEIGHTS": "bundled", "FRUITLAKE_CACHE": str(cache), "COLUMNS": "200"}
+    with aws_server.environment():
+        for words in shown[2:]:
+            assert fruitlake_here(*words[1:], cwd=tmp_path, **choices) == 0, capfd.readouterr().err
+        capfd.readouterr()
+        assert fruitlake_here("status", "--lake", "s3://my-lake/fruits", cwd=tmp_path, **choices) == 0
+    assert "gold.fruit_vectors" in capfd.readouterr().out

@@ -29,21 +29,30 @@ def lake(tmp_path: Path, cache: Path) -> Lake:
     return made
 
 
-def test_photos_unlike_those_of_the_fit_call_for_a_refit(lake: Lake, spark: SparkSession) -> None:
+def test_new_photos_are_added_and_the_stored_pca_stands_until_refit(lake: Lake, spark: SparkSession) -> None:
     first = lake.run()
     assert first.explained is None, "there are no photos that the PCA has not seen"
     (lake.photos / "Noise").mkdir()
     for seed in range(12):  # nothing like fruit
         (lake.photos / "Noise" / f"{seed}.jpg").write_bytes(photo(seed, size=(64, 64)))
     second = lake.run()
+    counts = second.ingested()
+    assert counts is not None
+    assert (counts.inputs, counts.stored, counts.duplicates) == (36, 12, 24)
+    new = {name for name, outcome in second.outcomes.items() if outcome.new}
+    assert {"bronze.images", "silver.image_features", "gold.fruit_vectors"} <= new
+    assert "gold.pca" not in new
+    features = lake.catalog.current("silver.image_features")
+    assert features is not None
+    assert (features.parameters["rows_added"], features.rows) == ("12", 36)
     assert second.explained is not None
     with lake.open() as run:
         pca = run.spark.table("gold.pca").first()
         assert pca is not None
         model = run.spark.read.parquet(f"{lake.path}/model/pca/{pca.pca_id}/stages/*/data").first()
         assert model is not None
-        new = run.spark.table("silver.image_features").where(f"batch = '{second.id}'").select("features").collect()
-    x = np.array([r.features for r in new]) - np.array(model.mean)
+        added = run.spark.table("silver.image_features").where(f"batch = '{second.id}'").select("features").collect()
+    x = np.array([r.features for r in added]) - np.array(model.mean)
     kept = x @ np.array(model.components).T
     assert second.explained == pytest.approx((kept**2).sum() / (x**2).sum(), rel=1e-6)
     assert second.explained < 0.81
@@ -51,9 +60,12 @@ def test_photos_unlike_those_of_the_fit_call_for_a_refit(lake: Lake, spark: Spar
     print_pca(second, Console(file=said, width=300))
     assert "of the photos added since: fit it to them, too, with `fruitlake run gold --refit`" in said.getvalue()
     vectors = lake.catalog.current("gold.fruit_vectors")
-    assert vectors is not None
+    assert vectors is not None and vectors.rows == 36
     assert '"check":"explained_of_new_photos","severity":"warning","passed":false' in vectors.parameters["audit"]
-    assert lake.run("gold", refit=True).explained is None
+    third = lake.run("gold", refit=True)
+    assert third.explained is None, "there are no photos any more that the PCA has not seen"
+    assert third.outcomes["gold.pca"].new
+    assert third.outcomes["gold.fruit_vectors"].new
 
 
 def test_another_model_has_its_own_silver_until_gold_switches(lake: Lake, spark: SparkSession) -> None:

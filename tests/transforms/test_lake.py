@@ -85,29 +85,6 @@ def test_the_same_photos_again_publish_nothing(built: Lake) -> None:
     assert (counts.inputs, counts.stored) == (counts.duplicates, 0)
 
 
-def test_new_photos_are_added_and_the_stored_pca_stands_until_refit(tmp_path: Path, cache: Path) -> None:
-    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
-    write_sample_photos(lake.photos, per_label=4, size=64, labels=("Lemon", "Banana"), workers=1)
-    first = lake.run()
-    write_sample_photos(lake.photos, per_label=6, size=64, labels=("Lemon", "Banana"), workers=1)
-    second = lake.run()
-    counts = second.ingested()
-    assert counts is not None
-    assert (counts.inputs, counts.stored, counts.duplicates) == (12, 4, 8)
-    new = {name for name, outcome in second.outcomes.items() if outcome.new}
-    assert {"bronze.images", "silver.image_features", "gold.fruit_vectors"} <= new
-    assert "gold.pca" not in new
-    features = lake.catalog.current("silver.image_features")
-    vectors = lake.catalog.current("gold.fruit_vectors")
-    assert features is not None
-    assert vectors is not None
-    assert (features.parameters["rows_added"], features.rows, vectors.rows) == ("4", 12, 12)
-    third = lake.run("gold", refit=True)
-    assert third.outcomes["gold.pca"].new
-    assert third.outcomes["gold.fruit_vectors"].new
-    assert first.id != second.id != third.id
-
-
 def test_a_single_photo_makes_a_lake(tmp_path: Path, cache: Path) -> None:
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     write_sample_photos(lake.photos, per_label=1, size=64, labels=("Plum",), workers=1)
