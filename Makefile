@@ -47,6 +47,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@# where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile all it imports, seconds each
+	@# where PYTHONDONTWRITEBYTECODE is set, as in many images, every process would compile all it imports, seconds each;
+	@# what does not compile is a template, or says so when it is imported
 	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib || true
 	@touch $(READY)

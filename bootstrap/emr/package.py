@@ -28,6 +28,7 @@ from pathlib import Path
 from bootstrap.emr.lock import cluster_requirements
 from bootstrap.settings import Settings
 from catalog.errors import EmrError
+from catalog.storage import write_atomically
 from transforms.weights import prepare
 
 PYTHON = "3.11"  # of the versions that emr-spark-8.0.0 brings, the one the tests run on
@@ -82,7 +83,7 @@ def package(settings: Settings) -> Artifacts:
         entry=_keep(here, "run_layer", ".py", (source / "run_layer.py").read_bytes()),
         bootstrap=_keep(here, "bootstrap-emr", ".sh", (source / "bootstrap-emr.sh").read_bytes()),
     )
-    (here / "artifacts.json").write_text(json.dumps(asdict(artifacts), indent=1))
+    write_atomically(str(here / "artifacts.json"), json.dumps(asdict(artifacts), indent=1).encode())
     return artifacts
 
 
@@ -160,21 +161,14 @@ def _project(here: Path) -> str:
 def _model(settings: Settings, here: Path) -> str:
     featurizer = prepare(settings.weights, "onnx", settings.cache, str(here))
     name = f"{featurizer.model_id}.onnx"
-    _write(here / name, Path(featurizer.uri).read_bytes())
+    write_atomically(str(here / name), Path(featurizer.uri).read_bytes())
     return name
 
 
 def _keep(here: Path, stem: str, suffix: str, content: bytes) -> str:
     name = f"{stem}-{_hash(content)}{suffix}"
-    _write(here / name, content)
+    write_atomically(str(here / name), content)  # what has the name has all the content it stands for
     return name
-
-
-def _write(file: Path, content: bytes) -> None:
-    """In one step: what has its name has all its content, which the name stands for."""
-    half = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    half.write_bytes(content)
-    os.replace(half, file)
 
 
 def _hash(content: bytes) -> str:
