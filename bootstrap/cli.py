@@ -191,11 +191,15 @@ def bench(
     Uses the sample photos, repeated, and the bundled weights unless told otherwise.
     """
     from bootstrap.bench.run import Bench
+    from bootstrap.bench.scale import measure
+    from bootstrap.session import start
 
     settings = settings_module.load(images=images, weights=weights or "bundled")
     with TemporaryDirectory(prefix="fruitlake-bench-") as work:
-        measured = Bench(settings, photos, full, Path(work), console)
-        report = measured.scale(scale) if scale else measured.run()
+        if scale:
+            report = measure(start(settings), scale, settings.variance, Path(work))
+        else:
+            report = Bench(settings, photos, full, Path(work), console).run()
     report.show(console)
     report.write(json)
 

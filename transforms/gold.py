@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pyarrow as pa
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,9 +22,9 @@ from transforms.run import Run
 def fit_pca(run: Run, features: DataFrame) -> DataFrame | None:
     """The row of gold.pca, None if the stored PCA stands: same model, same variance target, no --refit."""
     stored = run.table("gold.pca")
-    row = stored.first() if stored is not None else None
+    current = stored.first() if stored is not None else None
     wanted = (run.featurizer.model_id, run.variance)
-    if row is not None and not run.refit and (row.model_id, row.variance_target) == wanted:
+    if current is not None and not run.refit and (current.model_id, current.variance_target) == wanted:
         return None
     mine = _of_model(features, run.featurizer.model_id)
     pipeline = Pipeline(stages=[VariancePCA(inputCol="features", outputCol="vector", variance=run.variance)]).fit(mine)
@@ -31,9 +32,18 @@ def fit_pca(run: Run, features: DataFrame) -> DataFrame | None:
     run.fitted = pipeline
     model = pipeline.stages[0]
     assert isinstance(model, VariancePCAModel)
-    eigenvalues = model.eigenvalues.tolist()
-    fitted = (run.id, run.featurizer.model_id, model.k, run.variance, model.rows, eigenvalues, datetime.now(UTC))
-    return run.spark.createDataFrame([fitted], ", ".join(f"{c.name} {c.type}" for c in PCA.columns))
+    row = pa.table(
+        {
+            "pca_id": [run.id],
+            "model_id": [run.featurizer.model_id],
+            "k": [model.k],
+            "variance_target": [run.variance],
+            "fitted_rows": [model.rows],
+            "eigenvalues": [model.eigenvalues],
+            "fitted_at": [datetime.now(UTC)],
+        }
+    )
+    return run.spark.createDataFrame(row, ", ".join(f"{c.name} {c.type}" for c in PCA.columns))
 
 
 def project(run: Run, features: DataFrame, pca: DataFrame) -> DataFrame:

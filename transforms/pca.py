@@ -110,9 +110,15 @@ class _ModelWriter(MLWriter):
     def saveImpl(self, path: str) -> None:
         DefaultParamsWriter.saveMetadata(self._model, path, self.sparkSession)
         model = self._model
-        row = (model.mean.tolist(), model.components.tolist(), model.eigenvalues.tolist(), model.rows)
-        schema = "mean array<double>, components array<array<double>>, eigenvalues array<double>, rows bigint"
-        self.sparkSession.createDataFrame([row], schema).coalesce(1).write.parquet(f"{path}/data")
+        row = pa.table(
+            {
+                "mean": [model.mean],
+                "components": [list(model.components)],
+                "eigenvalues": [model.eigenvalues],
+                "rows": [model.rows],
+            }
+        )
+        self.sparkSession.createDataFrame(row).coalesce(1).write.parquet(f"{path}/data")
 
 
 class _ModelReader(MLReader[VariancePCAModel]):

@@ -35,8 +35,7 @@ class PeakMemory:
                 name, peak = name_and_peak(process)
                 if name == "java":
                     self.jvm = max(self.jvm, peak)
-                elif name.startswith("python"):
-                    self.worker = max(self.worker, peak)
+                    self.worker = max([self.worker, *(name_and_peak(worker)[1] for worker in _descendants(process))])
 
 
 def _descendants(root: int) -> list[int]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from bootstrap.bench.memory import PeakMemory
+
+_WORKER_MB = 700  # what a Python worker may take
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,31 @@ class Figure:
         return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
 
 
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
 @dataclass
 class Report:
-    machine: str
     photos: int
     figures: list[Figure] = field(default_factory=list)
+    machine: str = field(default_factory=_machine)
+
+    def add(
+        self,
+        name: str,
+        value: str,
+        ratio: float | None = None,
+        of: str = "",
+        goal: float | None = None,
+        at_most: bool = False,
+    ) -> None:
+        self.figures.append(Figure(name, value, ratio, of, goal, at_most))
+
+    def add_memory(self, memory: PeakMemory) -> None:
+        self.add("peak memory, JVM", f"{memory.jvm:,.0f} MB")
+        worker = memory.worker / _WORKER_MB
+        self.add("peak memory, Python worker", f"{memory.worker:,.0f} MB", worker, f"of {_WORKER_MB} MB", 1, True)
 
     def show(self, console: Console) -> None:
         table = Table("what", "measured", "ratio", "goal", title=f"{self.photos:,} photos on {self.machine}")

@@ -1,4 +1,4 @@
-"""Silver rows made from nothing, to see what millions of photos do to the PCA and to gold.
+"""Features made from nothing, to see what millions of photos do to the PCA and to gold.
 
 spark.range ──NumPy per Arrow batch──▶ image_id, label, features (1280): a few strong directions and noise
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from bootstrap.bench.memory import PeakMemory
+from bootstrap.bench.report import Report
 from catalog.tables import FEATURES
 from transforms.pca import VariancePCA, from_matrix
 
@@ -25,6 +28,18 @@ class Timed(NamedTuple):
     fit: float  # seconds
     gold: float  # seconds, projection and one file a label
     k: int
+
+
+def measure(spark: SparkSession, rows: int, variance: float, work: Path) -> Report:
+    """The PCA and gold on `rows` made-up feature vectors, against a tenth of them."""
+    report = Report(rows)
+    small = fit_and_project(spark, rows // 10, variance, str(work / "tenth"))
+    with PeakMemory() as memory:
+        large = fit_and_project(spark, rows, variance, str(work / "vectors"))
+    for name, seconds, tenth in (("PCA fit", large.fit, small.fit), ("gold", large.gold, small.gold)):
+        report.add(name, f"{seconds:,.1f} s for k = {large.k}", seconds / 10 / tenth, "x a row at a tenth", 1.1, True)
+    report.add_memory(memory)
+    return report
 
 
 def fit_and_project(spark: SparkSession, rows: int, variance: float, target: str) -> Timed:
