@@ -21,6 +21,7 @@ from transforms.pca import VariancePCA, from_matrix
 
 LABELS = 131  # as many varieties as the whole of Fruits-360 had
 _DIRECTIONS = 200
+_FIRST_ROWS = 1000  # not measured: after them Java knows the code
 _ROWS_A_TASK = 20_000  # as silver's files of many batches would give
 
 
@@ -33,6 +34,7 @@ class Timed(NamedTuple):
 def measure(spark: SparkSession, rows: int, variance: float, work: Path) -> Report:
     """The PCA and gold on `rows` made-up feature vectors, against a tenth of them."""
     report = Report(rows)
+    fit_and_project(spark, _FIRST_ROWS, variance, str(work / "first"))
     small = fit_and_project(spark, rows // 10, variance, str(work / "tenth"))
     with PeakMemory() as memory:
         large = fit_and_project(spark, rows, variance, str(work / "vectors"))

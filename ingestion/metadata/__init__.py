@@ -19,7 +19,8 @@ from ingestion.metadata import jpeg, png, webp
 def strip(data: bytes) -> bytes:
     """The photo without its metadata; it decodes to the same pixels, or cannot be decoded as before.
 
-    Never raises. What is not a JPEG, PNG or WebP comes back as it is, a damaged one as far as it is whole.
+    Never raises. What is not a JPEG, PNG or WebP comes back as it is, a damaged one as far as it is whole: a WebP whose
+    pixels run on behind its end loses what a decoder would make of the bytes there.
     """
     if data.startswith(jpeg.MAGIC):
         return jpeg.strip(data)

@@ -225,6 +225,14 @@ def test_stripping_never_raises(magic: bytes, rest: bytes) -> None:
     assert isinstance(strip(magic + rest), bytes)
 
 
+def test_a_jfif_header_cut_short_is_made_whole_once() -> None:
+    data = encode(picture(), "JPEG")
+    length = int.from_bytes(data[4:6], "big")
+    once = strip(data[:4] + (7).to_bytes(2, "big") + b"JFIF\0" + data[4 + length :])
+    assert not has_metadata(once)
+    assert decode(once).tobytes() == decode(data).tobytes()
+
+
 def test_mutated_photos_are_taken_or_refused_and_never_changed() -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # its peak of memory is not this process's
         tried = alone.submit(try_photos, 4_000, seed=1).result()

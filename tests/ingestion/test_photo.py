@@ -38,6 +38,21 @@ def test_pixels_are_those_of_the_photo() -> None:
     assert np.array_equal(np.asarray(decode(encode(picture(), "PNG"))), np.asarray(picture()))
 
 
+@pytest.mark.parametrize("chroma", range(1, 5))
+@pytest.mark.parametrize("luma", range(1, 5))
+def test_a_jpeg_is_accepted_if_its_colours_can_be_decoded(luma: int, chroma: int) -> None:
+    """Its check makes brightness alone into pixels, which is there even where colours fit it by no whole number."""
+    data = bytearray(photo(format="JPEG"))
+    components = data.index(b"\xff\xc0") + 10
+    data[components + 1], data[components + 4] = luma << 4 | 1, chroma << 4 | 1
+    try:
+        decode(bytes(data))
+    except Rejected:
+        assert reason(bytes(data)) == "truncated"
+    else:
+        assert check(bytes(data)) == SIZE
+
+
 def _filled(mode: str, colour: object, format: str = "PNG", **options: object) -> bytes:
     return encode(Image.new(mode, SIZE, colour), format, **options)  # type: ignore[arg-type]  # any mode, any colour
 
