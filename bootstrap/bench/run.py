@@ -25,6 +25,7 @@ from bootstrap.bench.memory import PeakMemory
 from bootstrap.bench.photos import link_photos, photo_files, repeat_samples
 from bootstrap.bench.report import Figure, Report
 from bootstrap.pipeline import build, open_run
+from bootstrap.reporting import report_run
 from bootstrap.session import start
 from bootstrap.settings import Settings
 from ingestion.bronze import Ingestion
@@ -111,7 +112,7 @@ class Bench:
     def _silver(self, photos: Path) -> float:
         """Photos a second."""
         lake = self._work / "lake"
-        self._timed("bronze", photos, lake)
+        build(self._settings_of(photos, lake), "bronze", _QUIET)
         seconds = 0.0
         for _ in range(_ROUNDS):
             self._console.print("silver")
@@ -182,13 +183,14 @@ class Bench:
         self.report.add("notebook", f"{rate:.1f} photos/s")
         self.report.add("silver against notebook", "", silver / rate, "x notebook", 10)
 
-    def _timed(self, layer: str, photos: Path, lake: Path) -> float:
-        started = time.monotonic()
-        build(self._settings.model_copy(update={"images": str(photos), "lake": str(lake)}), layer, _QUIET)
-        return time.monotonic() - started
+    def _settings_of(self, photos: Path, lake: Path) -> Settings:
+        return self._settings.model_copy(update={"images": str(photos), "lake": str(lake)})
 
     def _end_to_end(self, photos: Path) -> float:
+        """Seconds of what `fruitlake run` does, its report included."""
         lake = photos.with_suffix(".lake")
-        seconds = self._timed("all", photos, lake)
+        started = time.monotonic()
+        report_run(build(self._settings_of(photos, lake), "all", _QUIET), _QUIET)
+        seconds = time.monotonic() - started
         shutil.rmtree(lake)
         return seconds
