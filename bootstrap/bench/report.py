@@ -40,7 +40,8 @@ def _machine() -> str:
 
 @dataclass
 class Report:
-    photos: int
+    count: int
+    of: str = "photos"
     figures: list[Figure] = field(default_factory=list)
     machine: str = field(default_factory=_machine)
 
@@ -61,7 +62,7 @@ class Report:
         self.add("peak memory, Python worker", f"{memory.worker:,.0f} MB", worker, f"of {_WORKER_MB} MB", 1, True)
 
     def show(self, console: Console) -> None:
-        table = Table("what", "measured", "ratio", "goal", title=f"{self.photos:,} photos on {self.machine}")
+        table = Table("what", "measured", "ratio", "goal", title=f"{self.count:,} {self.of} on {self.machine}")
         table.title_justify = "left"
         for f in self.figures:
             ratio = "" if f.ratio is None else f"{f.ratio:.2f} {f.of}"
@@ -72,4 +73,4 @@ class Report:
 
     def write(self, path: Path) -> None:
         figures = [asdict(f) | {"met": f.met} for f in self.figures]
-        path.write_text(json.dumps({"machine": self.machine, "photos": self.photos, "figures": figures}, indent=1))
+        path.write_text(json.dumps({"machine": self.machine, self.of: self.count, "figures": figures}, indent=1))

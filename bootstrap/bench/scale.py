@@ -33,7 +33,7 @@ class Timed(NamedTuple):
 
 def measure(spark: SparkSession, rows: int, variance: float, work: Path) -> Report:
     """The PCA and gold on `rows` made-up feature vectors, against a tenth of them."""
-    report = Report(rows)
+    report = Report(rows, "made-up feature vectors")
     fit_and_project(spark, _FIRST_ROWS, variance, str(work / "first"))
     small = fit_and_project(spark, rows // 10, variance, str(work / "tenth"))
     with PeakMemory() as memory:
