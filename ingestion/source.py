@@ -63,8 +63,10 @@ def list_source(spark: SparkSession, root: str) -> DataFrame:
     slots = spark.sparkContext.defaultParallelism
     # dealt out like cards, a task a slot: neighbours are often alike, and Spark cuts the table into even pieces
     dealt = [folder for first in range(slots) for folder in folders[first::slots]]
-    table = pa.table({"path": [f.path for f in dealt], "deep": [f.deep for f in dealt]})
-    return spark.createDataFrame(table).mapInArrow(_list_folders, SOURCE_SCHEMA)
+    frontier = spark.createDataFrame(pa.table({"path": [f.path for f in dealt], "deep": [f.deep for f in dealt]}))
+    if is_remote(root):  # a listing waits for S3, and a cluster that has just started grows by tasks that wait
+        frontier = frontier.repartition(slots * 4)
+    return frontier.mapInArrow(_list_folders, SOURCE_SCHEMA)
 
 
 def _frontier(root: str) -> list[Folder]:

@@ -53,8 +53,8 @@ class Bench:
 
     def run(self) -> Report:
         files = self._files()
-        self._some = files[: self._photos]
-        photos = link_photos(self._some, self._work / "photos")
+        self._limit_photos = files[: self._photos]
+        photos = link_photos(self._limit_photos, self._work / "photos")
         cold = self._cold(files[:_FIRST_PHOTOS])
         self._measure_limit()
         with PeakMemory() as memory:
@@ -82,7 +82,7 @@ class Bench:
     def _measure_limit(self) -> None:
         self._console.print("limit: plain processes")
         featurizer = prepare(self._settings.weights, "onnx", self._settings.cache, str(self._work / "models"))
-        self._limits.append(photos_a_second(self._some, featurizer.uri, os.cpu_count() or 1))
+        self._limits.append(photos_a_second(self._limit_photos, featurizer.uri, os.cpu_count() or 1))
 
     def _add_against_limit(self, name: str, rate: float, goal: float, rounds: int = 1) -> None:
         around = self._limits[-rounds - 1 :]
