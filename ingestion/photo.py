@@ -67,8 +67,11 @@ class Facts(NamedTuple):
 
 
 def check(data: bytes) -> Facts:
-    """The photo's upright size, after decoding every pixel once. Raises Rejected."""
-    image = _read(data, _brightness)
+    """The photo's upright size, after decoding every pixel. Raises Rejected, for a photo too small, too."""
+    try:
+        image = _read(data, _brightness)
+    except Rejected:  # a lossless JPEG's brightness cannot be had alone, and who refuses a photo looks twice
+        image = _read(data, _colours)
     if min(image.size) < MIN_SIDE:
         raise Rejected("too small", f"{image.width}x{image.height} px, at least {MIN_SIDE} px a side")
     return Facts(image.width, image.height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,14 +32,15 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What takes long to make is made once: Spark's S3 jars in it are the user's own, and the exported weights and
-    the cluster's environment belong to all test processes.
+    """What takes long to make is made once: Spark's S3 jars in it are the user's own, and the exported weights, the
+    cluster's environment and a built lake belong to all test processes.
     """
     folder = tmp_path_factory.mktemp("cache")
     everybodys = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         everybodys = everybodys.parent
-    for name, place in {"ivy": settings.load().cache, "onnx": everybodys, "emr": everybodys}.items():
+    places = {"ivy": settings.load().cache} | dict.fromkeys(("onnx", "emr", "built"), everybodys)
+    for name, place in places.items():
         (place / name).mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(place / name)
     return folder
@@ -109,12 +111,24 @@ def s3_spark(spark: SparkSession) -> SparkSession:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSession) -> Lake:
-    """A lake with every layer: sample photos of three varieties, and one photo of each awkward label."""
-    folder = tmp_path_factory.mktemp("built")
-    lake = Lake(folder / "photos", folder / "lake", cache)
-    write_sample_photos(lake.photos, per_label=8, size=96, labels=("Apple Braeburn", "Banana", "Kiwi Half"), workers=1)
-    for index, label in enumerate(AWKWARD_LABELS):
-        (lake.photos / label).mkdir()
-        draw_photo("Plum", index, 96).save(lake.photos / label / "plum.png")
-    lake.run()
+    """A lake with every layer: sample photos of three varieties, and one photo of each awkward label.
+
+    Made once for all test processes; each looks at a copy of its own, of the same photos.
+    """
+    everybodys = (cache / "built").resolve()  # by one path for all: what is stored of a photo names it
+    first = Lake(everybodys / "photos", everybodys / "lake", cache)
+    with locked(everybodys):
+        if not (everybodys / "whole").exists():
+            _write_photos(first.photos)
+            first.run()
+            (everybodys / "whole").touch()
+    lake = Lake(first.photos, tmp_path_factory.mktemp("built") / "lake", cache)
+    shutil.copytree(first.path, lake.path)
     return lake
+
+
+def _write_photos(folder: Path) -> None:
+    write_sample_photos(folder, per_label=8, size=96, labels=("Apple Braeburn", "Banana", "Kiwi Half"), workers=1)
+    for index, label in enumerate(AWKWARD_LABELS):
+        (folder / label).mkdir(exist_ok=True)  # if the first process failed
+        draw_photo("Plum", index, 96).save(folder / label / "plum.png")

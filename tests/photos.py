@@ -47,5 +47,26 @@ def raw_png(size: tuple[int, int], bits: int, colour_type: int, row: bytes, *chu
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
+def lossless_jpeg(size: tuple[int, int], colour: tuple[int, int, int]) -> bytes:
+    """A JPEG of the lossless kind (SOF3) in one colour; Pillow reads it and does not write it.
+
+    Every value is stored as the difference to the one at its left: how many bits that has, in 4 bits, and they.
+    """
+    bits = ""
+    for value in colour:  # the first pixel, different from 128
+        length = abs(value - 128).bit_length()
+        difference = value - 128 if value > 128 else value - 128 + (1 << length) - 1
+        bits += f"{length:04b}" + (f"{difference:0{length}b}" if length else "")
+    bits += "0000" * 3 * (size[0] * size[1] - 1)
+    bits += "1" * (-len(bits) % 8)
+    scan = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    frame = struct.pack(">BHHB", 8, size[1], size[0], 3) + b"".join(bytes((i, 0x11, 0)) for i in (1, 2, 3))
+    codes = b"\0" + bytes((0, 0, 0, 9, *[0] * 12)) + bytes(range(9))  # nine of 4 bits: 0 to 8 bits follow
+    start = b"\3" + b"".join(bytes((i, 0)) for i in (1, 2, 3)) + b"\1\0\0"
+    parts = ((0xC3, frame), (0xC4, codes), (0xDA, start))
+    segments = [struct.pack(">BBH", 0xFF, kind, len(body) + 2) + body for kind, body in parts]
+    return b"\xff\xd8" + b"".join(segments) + scan + b"\xff\xd9"
+
+
 def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

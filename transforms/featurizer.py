@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 
 from catalog.storage import read_bytes
 from ingestion.photo import decode
+from transforms.onnx_session import onnx_session
 from transforms.pca import from_matrix
 from transforms.weights import SIDE, Featurizer
 
@@ -72,12 +73,7 @@ def load_network(engine: str, uri: str) -> Network:
 
 
 def _load_onnx(uri: str) -> Network:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(read_bytes(uri), options, providers=["CPUExecutionProvider"])
+    session = onnx_session(read_bytes(uri))
     output = session.get_outputs()[0]
     return Network(output.shape[-1], lambda pixels: session.run([output.name], {"pixels": pixels})[0])
 

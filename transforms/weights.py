@@ -21,6 +21,7 @@ import h5py
 
 from catalog.errors import WeightsError
 from catalog.storage import exists, normalize, read_bytes, write_object
+from transforms.onnx_session import onnx_session
 
 SIDE = 224  # px, what MobileNetV2 takes
 OTHERS = "--weights bundled takes the project's own, --weights FILE a .keras or .h5 file of MobileNetV2"
@@ -64,11 +65,9 @@ def _exported(weights: str, engine: str, lake: str) -> Featurizer:
     """The model of an exported network, in a folder or a bucket, named as the machine that exported it named it."""
     if engine != "onnx":
         raise WeightsError(f"--engine {engine} cannot run the exported network '{weights}': {OTHERS}")
-    import onnxruntime  # not on top: whoever only looks at a lake does not wait for it
-
     try:
         network = read_bytes(normalize(weights))
-        fingerprint = onnxruntime.InferenceSession(network).get_modelmeta().custom_metadata_map[FINGERPRINT]
+        fingerprint = onnx_session(network).get_modelmeta().custom_metadata_map[FINGERPRINT]
     except OSError as error:
         raise WeightsError(f"'{weights}' cannot be read ({error}): {OTHERS}") from error
     except Exception as error:  # ONNX Runtime's own errors share no base but this

@@ -11,7 +11,7 @@ _PROC = Path("/proc")
 
 
 class PeakMemory:
-    """Watches the processes below this one while its block runs. Peaks in MB; 0 where there is no /proc."""
+    """Watches the JVM that this process has started while its block runs. Peaks in MB; 0 where there is no /proc."""
 
     def __init__(self) -> None:
         self.jvm = 0.0
@@ -31,14 +31,16 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._stop.wait(2):  # Linux keeps the peaks; looking itself takes some milliseconds of CPU
-            for process in _descendants(os.getpid()):
+            children = _children()
+            for process in children.get(os.getpid(), []):
                 name, peak = name_and_peak(process)
                 if name == "java":
-                    self.jvm = max(self.jvm, peak)
-                    self.worker = max([self.worker, *(name_and_peak(worker)[1] for worker in _descendants(process))])
+                    workers = [name_and_peak(worker)[1] for worker in _below(process, children)]
+                    self.jvm, self.worker = max(self.jvm, peak), max([self.worker, *workers])
 
 
-def _descendants(root: int) -> list[int]:
+def _children() -> dict[int, list[int]]:
+    """Of every process that has any."""
     children: dict[int, list[int]] = {}
     for entry in _PROC.glob("[0-9]*"):
         try:
@@ -46,12 +48,12 @@ def _descendants(root: int) -> list[int]:
         except OSError:  # it ended while we looked
             continue
         children.setdefault(parent, []).append(int(entry.name))
-    found, waiting = [], [root]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
-    return found
+    return children
+
+
+def _below(root: int, children: dict[int, list[int]]) -> list[int]:
+    found = children.get(root, [])
+    return found + [below for child in found for below in _below(child, children)]
 
 
 def name_and_peak(process: int) -> tuple[str, float]:

@@ -2,34 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image, ImageChops
 
 from catalog.errors import SourceError
+from catalog.storage import is_remote
+from ingestion.metadata import strip
+from ingestion.photo import Rejected, check
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-def photo_files(folder: Path, count: int) -> list[Path]:
-    """The first `count` photos below a folder, taken from its subfolders in turn. Raises SourceError for too few."""
+def usable_photos(folder: str, at_least: int, at_most: int) -> list[Path]:
+    """Different photos that bronze would take, from the folder's subfolders in turn.
+
+    Each is read here, so that no contender is the one to wait for the disk. Raises SourceError for too few.
+    """
+    if is_remote(folder):
+        raise SourceError(f"'{folder}' is not on this machine: bench measures photos of a local folder")
+    found: list[Path] = []
+    seen: set[bytes] = set()
+    for path in _in_turn(Path(folder)):
+        content = strip(path.read_bytes())
+        identity = hashlib.sha256(content).digest()
+        if identity not in seen and _is_usable(content):
+            seen.add(identity)
+            found.append(path)
+        if len(found) == at_most:
+            break
+    if len(found) < at_least:
+        raise SourceError(
+            f"'{folder}' holds {len(found):,} different usable photos, {at_least:,} are to be measured: lower --photos"
+        )
+    return found
+
+
+def _in_turn(folder: Path) -> Iterator[Path]:
     by_label: dict[Path, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _SUFFIXES:
+        if path.suffix.lower() in _SUFFIXES and path.is_file():
             by_label.setdefault(path.parent, []).append(path)
-    mixed = [p for row in itertools.zip_longest(*by_label.values()) for p in row if p is not None]
-    if len(mixed) < count:
-        raise SourceError(f"'{folder}' holds {len(mixed):,} photos, {count:,} are to be measured: lower --photos")
-    return mixed[:count]
+    return (path for row in itertools.zip_longest(*by_label.values()) for path in row if path is not None)
+
+
+def _is_usable(content: bytes) -> bool:
+    try:
+        check(content)
+    except Rejected:
+        return False
+    return True
 
 
 def link_photos(files: list[Path], target: Path) -> Path:
     """A tree of links to the files, one folder a label: the same photos for every contender."""
-    for file in files:
+    for number, file in enumerate(files):
         folder = target / file.parent.name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / file.name).symlink_to(file)
+        (folder / f"{number:07}{file.suffix}").symlink_to(file.absolute())
     return target
 
 
@@ -42,6 +76,8 @@ def repeat_samples(samples: Path, target: Path, count: int) -> Path:
         path = target / source.parent.name / f"{source.stem}_{again:03}.jpg"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_suffix(".part")  # what a killed bench leaves is not taken for a photo
             with Image.open(source) as image:
-                ImageChops.offset(image, again % 13 - 6, again // 13 % 13 - 6).save(path, quality=90)
+                ImageChops.offset(image, again % 13 - 6, again // 13 - 6).save(half, "JPEG", quality=90)
+            os.replace(half, path)
     return target

@@ -41,7 +41,7 @@ def _machine() -> str:
 @dataclass
 class Report:
     count: int
-    of: str = "photos"
+    counted: str = "photos"
     figures: list[Figure] = field(default_factory=list)
     machine: str = field(default_factory=_machine)
 
@@ -57,12 +57,14 @@ class Report:
         self.figures.append(Figure(name, value, ratio, of, goal, at_most))
 
     def add_memory(self, memory: PeakMemory) -> None:
+        if not memory.jvm:
+            return self.add("peak memory", "not measured: there is no /proc")
         self.add("peak memory, JVM", f"{memory.jvm:,.0f} MB")
         worker = memory.worker / _WORKER_MB
         self.add("peak memory, Python worker", f"{memory.worker:,.0f} MB", worker, f"of {_WORKER_MB} MB", 1, True)
 
     def show(self, console: Console) -> None:
-        table = Table("what", "measured", "ratio", "goal", title=f"{self.count:,} {self.of} on {self.machine}")
+        table = Table("what", "measured", "ratio", "goal", title=f"{self.count:,} {self.counted} on {self.machine}")
         table.title_justify = "left"
         for f in self.figures:
             ratio = "" if f.ratio is None else f"{f.ratio:.2f} {f.of}"
@@ -73,4 +75,5 @@ class Report:
 
     def write(self, path: Path) -> None:
         figures = [asdict(f) | {"met": f.met} for f in self.figures]
-        path.write_text(json.dumps({"machine": self.machine, self.of: self.count, "figures": figures}, indent=1))
+        report = {"machine": self.machine, "count": self.count, "counted": self.counted, "figures": figures}
+        path.write_text(json.dumps(report, indent=1))

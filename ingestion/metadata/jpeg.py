@@ -50,8 +50,8 @@ def strip(data: bytes) -> bytes:
             continue
         if kind in _PIXELS:
             kept.append(_segment(kind, body))
-        elif kind == _APP0 and body.startswith(_JFIF):
-            kept.append(_segment(kind, body[:_JFIF_BYTES].ljust(_JFIF_BYTES, b"\0") + b"\0\0"))  # no thumbnail
+        elif kind == _APP0 and body.startswith(_JFIF) and len(body) >= _JFIF_BYTES + 2:  # a shorter one is ignored
+            kept.append(_segment(kind, body[:_JFIF_BYTES] + b"\0\0"))  # no thumbnail
         elif kind == _APP14 and body.startswith(_ADOBE):
             kept.append(_segment(kind, body[:_ADOBE_BYTES]))  # says how colours are coded
         elif kind == _APP2 and body.startswith(_ICC):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from threading import BrokenBarrierError
 
 import pytest
 from PIL import Image
@@ -11,10 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import size
 from rich.console import Console
 
-from bootstrap.bench.baselines import binary_file_copy, notebook, spark_pca
+from bootstrap.bench.baselines import binary_file_copy, notebook, plain_spark, spark_pca
 from bootstrap.bench.limit import photos_a_second
 from bootstrap.bench.memory import PeakMemory
-from bootstrap.bench.photos import link_photos, photo_files, repeat_samples
+from bootstrap.bench.photos import link_photos, repeat_samples, usable_photos
 from bootstrap.bench.report import Report
 from bootstrap.bench.scale import features, fit_and_project
 from catalog.errors import SourceError
@@ -32,28 +34,53 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_repeated_samples_are_other_photos(photos: Path) -> None:
-    files = photo_files(photos, PHOTOS)
+    files = usable_photos(str(photos), PHOTOS, PHOTOS)
     assert [f.parent.name for f in files[:4]] == [*LABELS, *LABELS]
     assert len({Image.open(f).tobytes() for f in files}) == PHOTOS
+
+
+def test_only_different_usable_photos_are_measured(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "a")
+    shutil.copytree(photos, tmp_path / "b")
+    (tmp_path / "a" / LABELS[0] / "0.jpg").write_bytes(b"no photo")
+    files = usable_photos(str(tmp_path), 2, 1000)
+    assert len(files) == PHOTOS
+    assert len(list(link_photos(files, tmp_path / "linked").glob("*/*.jpg"))) == PHOTOS
+    assert len(usable_photos(str(tmp_path), 2, 3)) == 3
     with pytest.raises(SourceError, match="lower --photos"):
-        photo_files(photos, 1000)
+        usable_photos(str(tmp_path), PHOTOS + 1, 1000)
+    with pytest.raises(SourceError, match="local folder"):
+        usable_photos("s3://photos", 1, 1)
 
 
-def test_the_limit_and_the_notebook_see_every_photo(
-    photos: Path, spark: SparkSession, cache: Path, tmp_path: Path
-) -> None:
-    files = photo_files(photos, PHOTOS)
-    assert photos_a_second(files, prepare("bundled", "onnx", cache, str(tmp_path)).uri, 2) > 0
-    linked = str(link_photos(files, tmp_path / "linked"))
-    assert notebook(spark, linked, PHOTOS, find("bundled", cache), str(tmp_path / "notebook")) > 0
-    assert spark.read.parquet(str(tmp_path / "notebook")).where(size("features") == 1280).count() == PHOTOS
-    assert binary_file_copy(spark, linked, str(tmp_path / "copy")) > 0
-    assert spark.read.parquet(str(tmp_path / "copy")).count() == PHOTOS
+def test_the_limit_sees_every_photo(photos: Path, cache: Path, tmp_path: Path) -> None:
+    files = usable_photos(str(photos), PHOTOS, PHOTOS)
+    model = prepare("bundled", "onnx", cache, str(tmp_path)).uri
+    assert photos_a_second(files, model, 2) > 0
+    for unreadable in (0, PHOTOS - 1):
+        files[unreadable] = tmp_path / "gone.jpg"
+        with pytest.raises(BrokenBarrierError):
+            photos_a_second(files, model, 2)
+
+
+def test_others_run_on_spark_as_it_is(photos: Path, cache: Path, tmp_path: Path, spark: SparkSession) -> None:
+    out, copy, rows = (str(tmp_path / name) for name in ("notebook", "copy", "rows"))
+    features(spark, 20).selectExpr("slice(features, 1, 16) AS features").write.parquet(rows)
+    with plain_spark("local[2]", tmp_path) as plain:
+        assert plain.submit(notebook, str(photos), PHOTOS, find("bundled", cache), out).result() > 0
+        assert plain.submit(binary_file_copy, str(photos), copy).result() > 0
+        assert plain.submit(spark_pca, rows, 2).result() > 0
+        assert "Tiered" not in plain.submit(_java_options).result()
+    assert spark.read.parquet(out).where(size("features") == 1280).count() == PHOTOS
+    assert spark.read.parquet(copy).count() == PHOTOS
+
+
+def _java_options() -> str:
+    return SparkSession.builder.getOrCreate().sparkContext.getConf().get("spark.driver.extraJavaOptions") or ""
 
 
 def test_features_made_up_at_scale_are_the_same_every_time(spark: SparkSession, tmp_path: Path) -> None:
     assert features(spark, 20).toArrow().equals(features(spark, 20).toArrow())
-    assert spark_pca(features(spark, 20).selectExpr("slice(features, 1, 16) AS features"), 2) > 0
     assert fit_and_project(spark, 20, 0.9, str(tmp_path / "vectors")).k < 20
     assert spark.read.parquet(str(tmp_path / "vectors")).where("size(vector) < 20").count() == 20
 
@@ -68,6 +95,7 @@ def test_a_report_tells_which_goals_are_met(tmp_path: Path) -> None:
     assert [f["met"] for f in json.loads((tmp_path / "bench.json").read_text())["figures"]] == [True, False, None]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are Linux's own")
 def test_memory_is_that_of_the_jvm_and_its_workers(spark: SparkSession) -> None:
     with PeakMemory() as memory:
         spark.sparkContext.parallelize([0], 1).map(lambda _: __import__("time").sleep(3)).count()

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import ImageCms, PngImagePlugin
 
-from tests.photos import encode, orientation, picture, png_chunk, raw_png
+from tests.photos import encode, lossless_jpeg, orientation, picture, png_chunk, raw_png
 
 Mutation = Callable[[Random, bytes, Sequence[bytes]], bytes]
 
@@ -38,6 +38,8 @@ def whole_files() -> list[bytes]:
         encode(small, "MPO", save_all=True, append_images=[picture(1)]),
         encode(small, xmp=xmp) + b"a video behind the photo",
         encode(small, subsampling=2, optimize=True),
+        encode(small, keep_rgb=True),
+        lossless_jpeg((48, 40), (200, 30, 40)),
     ]
     pngs = [
         encode(small, "PNG", pnginfo=texts, **rich),

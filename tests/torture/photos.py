@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
+from PIL import Image
 
 from bootstrap.bench.memory import name_and_peak
 from ingestion.metadata import has_metadata, strip
@@ -22,7 +23,7 @@ from ingestion.photo import Rejected, check, decode
 from tests.torture.mutants import mutant, whole_files
 from tests.torture.pace import pace
 
-SECONDS_A_PHOTO = 10
+SECONDS_A_PHOTO = 10  # of CPU
 SECONDS_BETWEEN_WORDS = 10
 MEGABYTES_A_WORKER = 2_000  # the largest photo that is taken has 50 million pixels: 200 MB with transparency
 
@@ -33,7 +34,7 @@ class Tried:
 
     salvaged: taken, though before they were stripped nothing could read them. strict: refused, though Pillow makes
     something of them: JPEGs with a damaged length in their header, or a header inside their pixels. ran_on: taken, with
-    some pixels changed, since libwebp had read on behind the end of a damaged image, where nothing is now.
+    other pixels, since a decoder made something of the damage in an image from what followed, where nothing is now.
     """
 
     inputs: int = 0
@@ -42,14 +43,14 @@ class Tried:
     refused: Counter[str] = field(default_factory=Counter)
     strict: int = 0
     ran_on: int = 0
-    slowest: float = 0.0  # seconds
+    slowest: float = 0.0  # seconds of CPU
     memory: float = 0.0  # MB, the process at its largest
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.refused.most_common())
         return (
             f"{self.inputs:,} mutated files = {self.taken:,} taken ({self.salvaged:,} only thanks to stripping, "
-            f"{self.ran_on:,} WebP had run on behind their end) + "
+            f"{self.ran_on:,} decoded by what had followed their end) + "
             f"{self.refused.total():,} refused ({reasons}; {self.strict:,} strictly); "
             f"slowest {self.slowest:.2f} s, memory {self.memory:,.0f} MB"
         )
@@ -61,16 +62,16 @@ def try_photos(count: int, seed: int, say: Callable[[str], None] | None = None) 
     begun = said = time.monotonic()
     for number in range(count):
         data = mutant(Random(seed * 1_000_003 + number), files)
-        started = time.monotonic()
-        signal.alarm(SECONDS_A_PHOTO)  # ends the process: a hang is not to be caught by anyone
+        started = time.process_time()  # of this process: what else the machine does is not the photo's fault
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_A_PHOTO)  # ends it: a hang is not to be caught by anyone
         try:
             _try_photo(data, tried)
         except Exception as error:
             raise AssertionError(f"mutant {number} of seed {seed} ({data[:16]!r}…, {len(data)} bytes)") from error
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        tried.slowest = max(tried.slowest, time.process_time() - started)
         now = time.monotonic()
-        tried.slowest = max(tried.slowest, now - started)
         if say and now - said > SECONDS_BETWEEN_WORDS:
             said = now
             say(f"{tried.inputs:,} of {count:,} mutated files; {pace(tried.inputs, count, now - begun)}")
@@ -85,22 +86,36 @@ def try_photos(count: int, seed: int, say: Callable[[str], None] | None = None) 
 def _try_photo(data: bytes, tried: Tried) -> None:
     tried.inputs += 1
     stored = strip(data)
-    try:
-        before = decode(data)
-    except Rejected:
-        before = None
+    before, after = _decoded(data), _decoded(stored)
     try:
         facts = check(stored)
     except Rejected as rejected:
         tried.refused[rejected.reason] += 1
         tried.strict += before is not None and rejected.reason != "too small"
+        assert after is None or rejected.reason == "too small", "silver could use what bronze refuses"
         return
     assert not has_metadata(stored), "stripping again takes away more"
-    after = decode(stored)  # what bronze has taken, silver must be able to use
+    assert after is not None, "silver cannot use what bronze takes"
     assert after.size == facts
     if before is not None and after.tobytes() != before.tobytes():
-        changed = np.mean(np.asarray(after) != np.asarray(before))
-        assert is_webp(data) and changed < 0.01, "the pixels have changed"
+        assert _differ_by_what_followed(before, after, data, stored), "the pixels have changed"
         tried.ran_on += 1
     tried.taken += 1
     tried.salvaged += before is None
+
+
+def _decoded(data: bytes) -> Image.Image | None:
+    try:
+        return decode(data)
+    except Rejected:
+        return None
+
+
+def _differ_by_what_followed(before: Image.Image, after: Image.Image, data: bytes, stored: bytes) -> bool:
+    """libwebp reads on behind a damaged end. libjpeg-turbo has a second way for the last few hundred bytes of a file,
+    which makes other pixels of damage: then they are the same again if only there are bytes enough.
+    """
+    if is_webp(data):
+        return bool(np.mean(np.asarray(after) != np.asarray(before)) < 0.01)
+    again = _decoded(stored + bytes(len(data)))
+    return again is not None and again.tobytes() == before.tobytes()

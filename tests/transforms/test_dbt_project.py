@@ -81,6 +81,8 @@ def test_ansi_mode_survives_dbt(built: Lake) -> None:
 
 def test_what_was_parsed_serves_every_lake(built: Lake, tmp_path: Path) -> None:
     parsed = built.cache / "dbt" / "partial_parse.msgpack"
+    with built.open() as run:
+        invoke(run, ["ls", "--quiet"])
     before = parsed.stat().st_mtime_ns
     another = Lake(built.photos, tmp_path / "lake", built.cache)
     with another.open() as run:

@@ -1,0 +1,38 @@
+"""The libraries that would tell their makers of their use do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dbt import tracking
+
+from tests.lakes import Lake
+from transforms.dbt import invoke
+from transforms.weights import prepare
+
+_FEATURIZE = """
+import sys
+import numpy as np
+from transforms.featurizer import load_network
+load_network("onnx", sys.argv[1]).run(np.zeros((1, 224, 224, 3), np.uint8))
+"""
+_SILENCES = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}  # where nobody needs us to
+
+
+def test_onnx_runtime_keeps_no_device_id_and_no_events(cache: Path, tmp_path: Path) -> None:
+    """They would lie below the home; what is not there cannot be sent."""
+    model = prepare("bundled", "onnx", cache, str(tmp_path / "lake")).uri
+    home = tmp_path / "home"
+    home.mkdir()
+    variables = {k: v for k, v in os.environ.items() if k not in _SILENCES} | {"HOME": str(home)}
+    subprocess.run([sys.executable, "-c", _FEATURIZE, model], env=variables, check=True)
+    assert list(home.rglob("*")) == []
+
+
+def test_dbt_does_not_track(built: Lake) -> None:
+    with built.open() as run:
+        invoke(run, ["ls", "--quiet"])
+    assert tracking.active_user is not None and tracking.active_user.do_not_track
