@@ -35,7 +35,7 @@ from transforms.silver import new_features
 from transforms.weights import find, prepare
 
 _FIRST_PHOTOS = 256  # four tasks of the network
-_ROUNDS = 2  # of what is short, in turn with what it is compared with
+_ROUNDS = 3  # of what is short, in turn with what it is compared with
 _QUIET = Console(quiet=True)
 
 
