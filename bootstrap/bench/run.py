@@ -1,7 +1,7 @@
 """Measure everything in one run, on the same photos: the limit, ours, and what others do.
 
-cold start ─▶ silver ─▶ silver ─▶ notebook ─▶ bronze ─▶ end to end at N ─▶ bronze ─▶ end to end at 4N ─▶ PCA
-       limit ─┘  limit ─┘  limit ─┘    limit ─┘                     limit ─┘                       limit ─┘
+cold start ─▶ 3 × silver ─▶ notebook ─▶ bronze ─▶ end to end at N ─▶ bronze ─▶ end to end at 4N ─▶ PCA
+       limit ─┘  limit ─┘    limit ─┘               limit ─┘                       limit ─┘
 
 Spark is warm when ours is measured (a small lake is built first), as the limit's processes are, and as the plain
 Spark is that others run on; what a cold start costs is a line of its own. A machine is not equally fast in all
