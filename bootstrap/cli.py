@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
+from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -55,6 +56,21 @@ PrefixOption = query_cli.PrefixOption
 QuarantineOption = Annotated[
     float | None, typer.Option("--max-quarantine-share", metavar="SHARE", help=_help("max_quarantine_share"))
 ]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.print(f"fruitlake {version_of('fruitlake')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 @app.command()

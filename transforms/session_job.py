@@ -20,6 +20,7 @@ from catalog.errors import FruitlakeError, RunError
 from catalog.tables import TABLES
 from transforms.publish import publish
 from transforms.run import Published, Run, active
+from transforms.spark_error import reason_of
 
 
 class SessionJob(PythonJobHelper):
@@ -35,7 +36,7 @@ class SessionJob(PythonJobHelper):
         try:
             outcome = _build(run, name, self._node, compiled_code)
         except Exception as error:
-            run.failure = error if isinstance(error, FruitlakeError) else RunError(f"{name} failed: {_short(error)}")
+            run.failure = error if isinstance(error, FruitlakeError) else RunError(f"{name} failed: {reason_of(error)}")
             run.failure.__cause__ = error if run.failure is not error else error.__cause__
             raise DbtRuntimeError(str(run.failure)) from error  # dbt skips what depends on this model
         return f"{outcome.snapshot.rows if outcome.snapshot else 0:,} rows" + ("" if outcome.new else ", nothing new")
@@ -65,14 +66,6 @@ def _inputs(run: Run, node: dict[str, Any], code: str) -> str:
     snapshots = [f"{by_model[m]}@{s.id}" for m in upstream if (s := run.catalog.current(by_model[m]))]
     digest = hashlib.sha256(f"{version('fruitlake')}{code}".encode()).hexdigest()[:12]
     return " ".join([*snapshots, f"code@{digest}"])
-
-
-def _short(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    if causes:  # Java's: the innermost is what a person can act on (a full disk, a worker that was killed)
-        return causes[-1][:300]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
 
 
 def register() -> None:

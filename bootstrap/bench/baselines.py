@@ -9,11 +9,14 @@ They run in a process of their own, whose Spark and Java have none of our settin
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import wraps
 from multiprocessing import get_context
 from pathlib import Path
+from typing import ParamSpec
 
 import pandas as pd
 from pyspark.ml.feature import PCA
@@ -21,8 +24,13 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col, pandas_udf  # type: ignore[attr-defined]
 
+from catalog.errors import RunError
+from transforms.spark_error import reason_of
+
 _PHOTOS_A_TASK = 125  # as repartition(24) gave the original 3,000
 _FIRST_ROWS = 100  # not measured: after them Java knows the code
+
+P = ParamSpec("P")
 
 
 def plain_spark(master: str, folder: Path) -> ProcessPoolExecutor:
@@ -31,9 +39,23 @@ def plain_spark(master: str, folder: Path) -> ProcessPoolExecutor:
 
 
 def _open(master: str, folder: str) -> None:
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # not some other python3 of the path
     os.chdir(folder)  # for what Spark leaves where it runs
     os.dup2(os.open("plain-spark.log", os.O_WRONLY | os.O_CREAT), 2)
     SparkSession.builder.master(master).config("spark.ui.enabled", "false").getOrCreate()
+
+
+def _told(measure: Callable[P, float]) -> Callable[P, float]:
+    """What Spark raises cannot go from one process to another; what it says can, as a RunError."""
+
+    @wraps(measure)
+    def run(*args: P.args, **kwargs: P.kwargs) -> float:
+        try:
+            return measure(*args, **kwargs)
+        except Exception as error:
+            raise RunError(f"{measure.__name__} failed on plain Spark: {reason_of(error)}") from error
+
+    return run
 
 
 def _photos(folder: str) -> DataFrame:
@@ -41,6 +63,7 @@ def _photos(folder: str) -> DataFrame:
     return spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(folder)
 
 
+@_told
 def notebook(photos: str, count: int, weights: Path, target: str) -> float:
     """The original notebook: binaryFile, repartition, an iterator pandas_udf, Keras predict a batch."""
 
@@ -72,6 +95,7 @@ def notebook(photos: str, count: int, weights: Path, target: str) -> float:
     return time.monotonic() - started
 
 
+@_told
 def spark_pca(features: str, k: int) -> float:
     """Spark's own PCA of the column `features` in Parquet, at a k it has to be told."""
     rows = SparkSession.builder.getOrCreate().read.parquet(features)
@@ -86,6 +110,7 @@ def spark_pca(features: str, k: int) -> float:
     return seconds
 
 
+@_told
 def binary_file_copy(photos: str, target: str) -> float:
     """Spark's binaryFile source, written as Parquet: no check, no hash, no duplicates found."""
     started = time.monotonic()

@@ -19,7 +19,7 @@ from bootstrap.bench.memory import PeakMemory
 from bootstrap.bench.photos import link_photos, repeat_samples, usable_photos
 from bootstrap.bench.report import Report
 from bootstrap.bench.scale import features, fit_and_project
-from catalog.errors import SourceError
+from catalog.errors import RunError, SourceError
 from ingestion.samples import SAMPLE_LABELS, write_sample_photos
 from transforms.weights import find, prepare
 
@@ -70,6 +70,8 @@ def test_others_run_on_spark_as_it_is(photos: Path, cache: Path, tmp_path: Path,
         assert plain.submit(notebook, str(photos), PHOTOS, find("bundled", cache), out).result() > 0
         assert plain.submit(binary_file_copy, str(photos), copy).result() > 0
         assert plain.submit(spark_pca, rows, 2).result() > 0
+        with pytest.raises(RunError, match=r"binary_file_copy failed on plain Spark: .*\[PATH_NOT_FOUND\]"):
+            plain.submit(binary_file_copy, str(tmp_path / "nowhere"), copy).result()
         assert "Tiered" not in plain.submit(_java_options).result()
     assert spark.read.parquet(out).where(size("features") == 1280).count() == PHOTOS
     assert spark.read.parquet(copy).count() == PHOTOS

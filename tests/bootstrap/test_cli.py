@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ def environment(cwd: Path, **variables: str) -> dict[str, str]:
             ],
         ),
         (("dbt", "--help"), ["docs generate"]),
+        (("--version",), [f"fruitlake {version('fruitlake')}\n"]),
     ],
 )
 def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Path) -> None:
