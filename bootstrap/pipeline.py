@@ -52,7 +52,7 @@ def opened(settings: Settings, console: Console, featurizer: Featurizer | None =
     catalog.repair()
     with console.status(starting(settings)):
         spark = start(settings)
-        attach(spark, catalog)
+        snapshots = attach(spark, catalog)
     run = Run(
         spark=spark,
         catalog=catalog,
@@ -66,6 +66,7 @@ def opened(settings: Settings, console: Console, featurizer: Featurizer | None =
         legal_basis=settings.legal_basis,
         cache=settings.cache,
         progress=SparkProgress(spark, console),
+        snapshots=snapshots,
     )
     if featurizer is not None:
         run.featurizer = featurizer

@@ -25,6 +25,8 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
         return None  # the run stopped before there was anything to show
     try:
         with working(run.catalog.lake):  # an erasure must not be followed by a page of what it has erased
+            if run.is_overtaken():
+                attach(run.spark, run.catalog)  # the page shows the lake as it is now
             uri = write_report(run.spark, run.catalog, decode, facts(run, failure))
     except Exception as error:  # noqa: BLE001  # the tables are published; a page about them can be made again
         first = (str(error).strip().splitlines() or [""])[0][:300]

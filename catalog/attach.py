@@ -18,15 +18,15 @@ from catalog.tables import TABLES, Column
 _PARTITIONS_A_STATEMENT = 200
 
 
-def attach(spark: SparkSession, catalog: Catalog) -> None:
-    """Attach the current snapshot of every published table; what another lake had attached goes."""
+def attach(spark: SparkSession, catalog: Catalog) -> dict[str, Snapshot]:
+    """Attach the current snapshot of every published table, and return them; what another lake had attached goes."""
     for schema in sorted({name.split(".")[0] for name in TABLES}):
         spark.sql(f"DROP DATABASE IF EXISTS {schema} CASCADE")  # external tables: no file is touched
         spark.sql(f"CREATE DATABASE {schema}")
-    for table in catalog.tables():
-        snapshot = catalog.current(table)
-        if snapshot is not None:
-            attach_snapshot(spark, catalog.lake, snapshot)
+    snapshots = {table: snapshot for table in catalog.tables() if (snapshot := catalog.current(table))}
+    for snapshot in snapshots.values():
+        attach_snapshot(spark, catalog.lake, snapshot)
+    return snapshots
 
 
 def attach_snapshot(spark: SparkSession, lake: str, snapshot: Snapshot, name: str | None = None) -> str:

@@ -18,7 +18,7 @@ from transforms.run import Run
 
 def explained_of_new(run: Run, features: DataFrame, model: VariancePCAModel, pca_id: str) -> float | None:
     """A share, 0 to 1; None if no photo was added since. A PCA is named by the run that fitted it, as batches are."""
-    silver = run.catalog.current("silver.image_features")
+    silver = run.current("silver.image_features")
     if silver is None or max(silver.partitions, default="") <= pca_id:
         return None  # without starting a job
     mean, components = model.mean, model.components

@@ -14,6 +14,6 @@ def lineage_of(run: Run, table: str) -> dict[str, str]:
         return {"model_id": run.featurizer.model_id}
     if table == "gold.pca":
         return {"model_id": run.featurizer.model_id, "pca_id": run.id}
-    pca = run.catalog.current("gold.pca") if table.startswith("gold.") else None
+    pca = run.current("gold.pca") if table.startswith("gold.") else None
     stored = pca.parameters if pca else {}
     return {name: stored[name] for name in ("model_id", "pca_id") if name in stored}

@@ -38,7 +38,7 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
     """
     started = time.monotonic()
     table = TABLES[name]
-    current = run.catalog.current(name)
+    current = run.current(name)
     if rows is None and table.mode == "append" and current is None:
         rows = run.spark.createDataFrame([], ", ".join(f"{c.name} {c.type}" for c in table.columns))
     if rows is None:
@@ -63,6 +63,7 @@ def publish(run: Run, name: str, rows: DataFrame | None, inputs: str = "") -> Pu
             delete_folder(f"{run.catalog.lake}/{folder}")
         raise
     attach_snapshot(run.spark, run.catalog.lake, snapshot)
+    run.snapshots[name] = snapshot
     return _outcome(run, Published(name, snapshot, True, time.monotonic() - started))
 
 

@@ -1,4 +1,8 @@
-"""What one run knows. dbt calls our models without arguments of ours, so the run is held here for them."""
+"""What one run knows. dbt calls our models without arguments of ours, so the run is held here for them.
+
+A run works from the snapshots that were current when it began, and from its own. What other runs publish meanwhile it
+neither reads nor builds upon: its own publish is then refused, and nothing is done twice.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,7 @@ class Run:
     engine: str
     cache: Path
     progress: Progress
+    snapshots: dict[str, Snapshot]  # by table: what is attached to the session
     max_quarantine_share: float = MAX_QUARANTINE_SHARE
     purpose: str | None = None
     legal_basis: str | None = None
@@ -51,8 +56,17 @@ class Run:
     _expected: int | None = None
 
     def table(self, name: str) -> DataFrame | None:
-        """The published table, None if it was never published."""
-        return self.spark.table(name) if self.catalog.current(name) else None
+        """The table as this run sees it, None if there is none."""
+        return self.spark.table(name) if name in self.snapshots else None
+
+    def current(self, name: str) -> Snapshot | None:
+        """The snapshot of the table that this run sees."""
+        return self.snapshots.get(name)
+
+    def is_overtaken(self) -> bool:
+        """Has another run published a table since this one began?"""
+        pairs = ((self.catalog.current(name), self.current(name)) for name in self.catalog.tables())
+        return any(theirs and (mine is None or mine.id != theirs.id) for theirs, mine in pairs)
 
     @cached_property
     def ingestion(self) -> Ingestion:

@@ -45,7 +45,7 @@ class SessionJob(PythonJobHelper):
 def _build(run: Run, name: str, node: dict[str, Any], code: str) -> Published:
     started = time.monotonic()
     inputs = _inputs(run, node, code)
-    current = run.catalog.current(name)
+    current = run.current(name)
     if TABLES[name].mode == "replace" and current and inputs and current.parameters.get("inputs") == inputs:
         rows: DataFrame | None = None  # same code over the same snapshots would give the same rows
     else:
@@ -63,7 +63,7 @@ def _inputs(run: Run, node: dict[str, Any], code: str) -> str:
         return ""
     upstream = sorted(n.removeprefix("model.fruitlake.") for n in node["depends_on"]["nodes"])
     by_model = {t.split(".")[1]: t for t in TABLES}
-    snapshots = [f"{by_model[m]}@{s.id}" for m in upstream if (s := run.catalog.current(by_model[m]))]
+    snapshots = [f"{by_model[m]}@{s.id}" for m in upstream if (s := run.current(by_model[m]))]
     digest = hashlib.sha256(f"{version('fruitlake')}{code}".encode()).hexdigest()[:12]
     return " ".join([*snapshots, f"code@{digest}"])
 

@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from catalog.errors import AuditError, ConcurrentPublishError
-from catalog.snapshot import Snapshot
+from catalog.snapshot import Snapshot, new_id
 from expectations.audit import AuditResult
 from tests.lakes import Lake
 from transforms.publish import publish
@@ -114,6 +114,33 @@ def test_a_failing_computation_leaves_no_files(lake: Lake) -> None:
             publish(run, "gold.label_similarity", failing)
     assert folders(lake, "gold.label_similarity") == []
     assert lake.catalog.current("gold.label_similarity") is None
+
+
+@pytest.mark.parametrize("table", ["gold.label_similarity", "bronze.quarantine"])
+@pytest.mark.parametrize("before", ["nothing", "a snapshot"])
+def test_a_run_that_was_overtaken_before_it_wrote_is_told(lake: Lake, table: str, before: str) -> None:
+    """What it has computed was of the tables as they were when it began: published, it would be there twice."""
+
+    def rows(run: Run) -> DataFrame:
+        return rejects(run, "one") if table == "bronze.quarantine" else lookalikes(run, ("a", "b", 0.5, 1))
+
+    if before == "a snapshot":
+        with lake.open() as run:
+            publish(run, table, rows(run))
+    with lake.open() as run:
+        mine = run.current(table)
+        other = Snapshot(table, new_id(), "elsewhere", (), 1, 0, parent=mine.id if mine else None)
+        assert not run.is_overtaken()
+        run.catalog.publish(other)
+        assert run.is_overtaken()
+        seen = run.table(table)
+        assert (seen.count() if seen is not None else 0) == (mine.rows if mine else 0)
+        with pytest.raises(ConcurrentPublishError, match="run again"):
+            publish(run, table, rows(run))
+        assert not [name for name in folders(lake, table) if run.id in name]
+    current = lake.catalog.current(table)
+    assert current is not None
+    assert current.id == other.id
 
 
 def test_the_slower_of_two_runs_is_told_and_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
