@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache, cached_property
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +71,15 @@ class AwsServer:
                 patch.setenv(name, value)
             yield
 
-    @property
+    @cached_property
     def s3(self) -> S3Client:
-        return _session().client("s3", endpoint_url=self.url)
+        with self.environment():  # whatever a test has set
+            return _session().client("s3", endpoint_url=self.url)
 
-    @property
+    @cached_property
     def glue(self) -> GlueClient:
-        return _session().client("glue", endpoint_url=self.url)
+        with self.environment():
+            return _session().client("glue", endpoint_url=self.url)
 
     def make_bucket(self, name: str, region: str = REGION) -> str:
         """An empty bucket; what another test left in it is gone."""
@@ -144,6 +147,7 @@ class AwsServer:
         return Response(json.dumps(page | more), mimetype="application/x-amz-json-1.1")
 
 
+@cache  # of what a session reads, a megabyte of JSON a service
 def _session(region: str = REGION) -> boto3.Session:
     return boto3.Session("test", "test", region_name=region)
 
