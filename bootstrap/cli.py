@@ -16,8 +16,8 @@ from rich.console import Console
 from bootstrap import catalog_cli, query_cli, upkeep_cli
 from bootstrap import settings as settings_module
 from bootstrap.emr import cli as emr_cli
+from bootstrap.exits import exit_code
 from bootstrap.settings import Settings
-from catalog.errors import FruitlakeError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +28,6 @@ app = typer.Typer(
     epilog="Start with [bold]fruitlake demo[/bold]. Every option of run is also a variable: --lake is FRUITLAKE_LAKE.",
 )
 console = Console()
-errors = Console(stderr=True)
 
 
 class Layer(StrEnum):
@@ -228,46 +227,5 @@ app.add_typer(emr_cli.app, name="emr")
 
 
 def main() -> None:
-    """Run a command; whatever goes wrong becomes one line and a non-zero exit."""
-    try:
-        code = app(standalone_mode=False)
-    except FruitlakeError as error:
-        code = _fail(str(error))
-    except typer.exceptions.TyperException as error:  # a mistake on the command line
-        said = error.format_message() if hasattr(error, "format_message") else str(error)
-        if said.strip():  # plain `fruitlake` has shown its help already
-            _fail(f"{said} (see `fruitlake --help`)")
-        code = 2
-    except (typer.Abort, KeyboardInterrupt):
-        code = 130
-    except Exception as error:
-        if os.environ.get("FRUITLAKE_DEBUG"):
-            raise
-        if _spark_is_gone(error):
-            code = _fail(
-                "Spark has ended under the run: its Java process was killed, or out of memory. What was published "
-                "before stands, and the next run does what is missing"
-            )
-            sys.exit(code)
-        first = (str(error).strip().splitlines() or [""])[0]
-        code = _fail(f"{type(error).__name__}: {first[:300]} (this is not foreseen: FRUITLAKE_DEBUG=1 shows where)")
-    if code == 130:  # typer turns Ctrl-C into this code by itself
-        _fail("stopped; what was published before stands")
-    sys.exit(code)
-
-
-def _spark_is_gone(error: Exception) -> bool:
-    from py4j.protocol import Py4JNetworkError
-
-    return isinstance(error, (ConnectionError, Py4JNetworkError))
-
-
-def _fail(message: str) -> int:
-    errors.print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True, highlight=False)
-    return 1
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    """What `fruitlake` on the command line starts."""
+    sys.exit(exit_code(app))

@@ -17,6 +17,7 @@ from expectations.report import PhotoCounts, RunFacts, TableOutcome, write_repor
 from expectations.report.facts import now
 from ingestion.photo import decode
 from transforms.run import Run
+from transforms.spark_error import reason_of
 
 
 def report_run(run: Run, console: Console, failure: FruitlakeError | None = None) -> str | None:
@@ -29,9 +30,8 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
                 attach(run.spark, run.catalog)  # the page shows the lake as it is now
             uri = write_report(run.spark, run.catalog, decode, facts(run, failure))
     except Exception as error:  # noqa: BLE001  # the tables are published; a page about them can be made again
-        first = (str(error).strip().splitlines() or [""])[0][:300]
         console.print("[yellow]warning:[/] the report was not written", end=" ")
-        console.print(f"({type(error).__name__}: {first})", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"({reason_of(error)})", markup=False, highlight=False, soft_wrap=True)
         return None
     say_where(uri, console)
     return uri

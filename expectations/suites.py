@@ -33,7 +33,7 @@ _SITE = "lake"
 
 def load() -> None:
     """Import Great Expectations, which takes seconds: only where something is judged, or while there is time."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while it is imported
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # older releases of 1 send events, the locked one none
     importlib.import_module("great_expectations")
 
 

@@ -8,9 +8,9 @@ from pyspark.errors import PythonException
 def reason_of(error: Exception) -> str:
     """One line, at most 300 characters: Java's innermost cause, what a Python worker raised, or the first line."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if line.startswith("Caused by: ")]
+    causes = [said for line in lines if (said := line.strip()).startswith("Caused by: ")]
     if causes:  # a full disk, a worker that was killed
-        return causes[-1].removeprefix("Caused by: ").strip()[:300]
+        return causes[-1].removeprefix("Caused by: ")[:300]
     if isinstance(error, PythonException):
         frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
         below = lines[frames[-1] + 1 :] if frames else lines

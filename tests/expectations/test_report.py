@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -282,6 +283,15 @@ def test_a_failing_report_costs_a_line_and_not_the_run(built: Lake, monkeypatch:
         assert reporting.report_run(run, console) is None
     said = console.export_text().splitlines()
     assert said == ["warning: the report was not written (PermissionError: no [room] left)"]
+
+
+def test_a_run_that_another_overtook_reports_the_lake_as_it_is(built: Lake, tmp_path: Path) -> None:
+    lake = Lake(built.photos, tmp_path / "lake", built.cache)
+    shutil.copytree(built.path, lake.path)
+    with lake.open() as run:
+        run.spark.sql("DROP TABLE gold.label_similarity")  # as if it had been published after this run began
+        del run.snapshots["gold.label_similarity"]
+        assert reporting.report_run(run, Console(quiet=True)) == f"{lake.path}/reports/index.html"
 
 
 def test_an_empty_lake_has_no_report(tmp_path: Path, spark: SparkSession) -> None:

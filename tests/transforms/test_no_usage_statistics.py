@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 from dbt import tracking
@@ -30,6 +31,11 @@ def test_onnx_runtime_keeps_no_device_id_and_no_events(cache: Path, tmp_path: Pa
     variables = {k: v for k, v in os.environ.items() if k not in _SILENCES} | {"HOME": str(home)}
     subprocess.run([sys.executable, "-c", _FEATURIZE, model], env=variables, check=True)
     assert list(home.rglob("*")) == []
+
+
+def test_great_expectations_has_nothing_to_send_events_with() -> None:
+    """Older releases of 1 have, and read GX_ANALYTICS_ENABLED; the locked one reads nothing."""
+    assert not [wanted for wanted in requires("great_expectations") or [] if wanted.startswith("posthog")]
 
 
 def test_dbt_does_not_track(built: Lake) -> None:
