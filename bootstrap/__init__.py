@@ -1,5 +1,5 @@
-"""How a run starts: settings, Java, the Spark session, and the command line.
+"""Start a run: settings, Java, the Spark session, and the command line.
 
-cli.py ──▶ settings.py ──┬──▶ session.py (Spark) ──▶ pipeline.py (one run) ──▶ transforms
-                         └──▶ lakes.py (a lake's catalog) ──▶ status, query: no Spark
+cli/ ──▶ settings.py ──┬──▶ session.py (Spark) ──▶ pipeline.py (one run) ──▶ transforms
+                         └──▶ catalog (a lake) ──▶ status, query: no Spark
 """

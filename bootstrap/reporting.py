@@ -1,35 +1,36 @@
-"""The report of a run, and of a lake: what the report needs of the run, and a report's failure made harmless.
+"""Write the report after a run, or for a lake's last run. If that fails, the run only prints a warning.
 
 Run ──facts──▶ expectations.report ──▶ <lake>/reports/index.html
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from rich.console import Console
 
 from bootstrap.session import start, starting
 from bootstrap.settings import Settings
-from catalog.attach import attach
 from catalog.errors import FruitlakeError
-from catalog.lock import working
-from catalog.protocol import Catalog
+from catalog.lake import Lake
+from catalog.storage import exists
 from expectations.report import PhotoCounts, RunFacts, TableOutcome, write_report
-from expectations.report.facts import now
-from ingestion.photo import decode
+from expectations.report.facts import Conflict, now
 from transforms.run import Run
 from transforms.spark_error import reason_of
 
 
 def report_run(run: Run, console: Console, failure: FruitlakeError | None = None) -> str | None:
-    """Write the run's report and say where it is; what goes wrong costs a line, never the run. Returns its URI."""
-    if not run.catalog.tables():
-        return None  # the run stopped before there was anything to show
+    """Write the run's report and print its URI; warns on failure. Returns the URI, or None if there is no report."""
+    if not run.lake.has_catalog() or not run.lake.tables():
+        return None  # the run stopped before anything was published
+    if failure is None and not run.published() and exists(index := f"{run.lake.uri}/reports/index.html"):
+        say_where(index, console)
+        return index  # the last report is still correct
     try:
-        with working(run.catalog.lake):  # an erasure must not be followed by a page of what it has erased
-            if run.is_overtaken():
-                attach(run.spark, run.catalog)  # the page shows the lake as it is now
-            uri = write_report(run.spark, run.catalog, decode, facts(run, failure))
-    except Exception as error:  # noqa: BLE001  # the tables are published; a page about them can be made again
+        with run.lake.in_use():  # so that no erasure ends while a page with erased photos is being written
+            uri = write_report(run.spark, run.lake, facts(run, failure))
+    except Exception as error:  # noqa: BLE001  # the tables are published; `fruitlake report` can write the page again
         console.print("[yellow]warning:[/] the report was not written", end=" ")
         console.print(f"({reason_of(error)})", markup=False, highlight=False, soft_wrap=True)
         return None
@@ -37,35 +38,36 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
     return uri
 
 
-def report_lake(settings: Settings, catalog: Catalog, console: Console) -> str:
+def report_lake(settings: Settings, lake: Lake, console: Console) -> str:
     """Write the report of the lake's last run again. Returns its URI."""
-    with working(settings.lake):
+    with lake.in_use():
         with console.status(starting(settings)):
-            spark = start(settings)
-            attach(spark, catalog)
+            spark = start(settings, lake)
         with console.status("writing the report"):
-            uri = write_report(spark, catalog, decode)
+            uri = write_report(spark, lake)
     say_where(uri, console)
     return uri
 
 
 def say_where(uri: str, console: Console) -> None:
+    """Print the URI of a report."""
     console.print(f"report: {uri}", markup=False, highlight=False, soft_wrap=True)
 
 
 def facts(run: Run, failure: FruitlakeError | None = None) -> RunFacts:
-    """The run as the report knows it."""
+    """Collect the facts of a run for its report."""
     tables = tuple(
         TableOutcome(
             table=o.table,
-            snapshot=o.snapshot.id,
+            snapshot=str(o.snapshot.id),
             rows=o.snapshot.rows,
-            added=int(o.snapshot.parameters.get("rows_added", o.snapshot.rows)) if o.new else None,
+            added=o.added if o.new else None,
             seconds=round(o.seconds, 2),
         )
         for o in run.outcomes.values()
         if o.snapshot
     )
     counts = run.ingested()
-    photos = PhotoCounts(counts.inputs, counts.stored, counts.duplicates, counts.quarantined) if counts else None
-    return RunFacts(run.id, tables, photos, str(failure) if failure else None, now())
+    photos = PhotoCounts(**asdict(counts)) if counts else None
+    conflicts = tuple(Conflict(*conflict) for conflict in run.conflicts())
+    return RunFacts(run.id, tables, photos, conflicts, str(failure) if failure else None, now())

@@ -1,35 +1,36 @@
-"""Where Spark works on this machine: photos lie there while a run is under way, and must not lie there afterwards.
+"""Spark's work folders on this machine. They hold photos while a run is in progress, and must not be left behind.
 
-work_folder() ──held by a lock until its process ends, then removed──▶ sweep() removes those of processes that were
-                                                                       killed: every start of Spark, every erasure
+work_folder()  makes one, locked until its process ends, then removed
+sweep()        removes those of killed processes; called at every start of Spark and after every erasure
 """
 
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from catalog.file_lock import try_lock
+
 _PREFIX = "fruitlake-spark-"
 
 
 def work_folder() -> str:
-    """A new folder, this process's own."""
+    """Make a new folder, owned by this process."""
     sweep()
     while True:
         folder = tempfile.mkdtemp(prefix=_PREFIX)
         held = _hold(folder)
-        if held is not None and os.path.isdir(folder):  # nobody swept it before it was held
+        if held is not None and os.path.isdir(folder):  # no other process swept it before it was locked
             atexit.register(os.close, held)
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             return folder
 
 
 def sweep() -> None:
-    """Remove the folders of processes that have ended without doing it themselves; other people's are left alone."""
+    """Remove the folders of processes that were killed; folders of other users are left alone."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         held = _hold(str(folder))
         if held is not None:
@@ -38,14 +39,12 @@ def sweep() -> None:
 
 
 def _hold(folder: str) -> int | None:
-    """Lock the folder until the descriptor is closed; None if another process holds it, or may."""
+    """Lock the folder. Returns the descriptor, or None if another process holds it or it cannot be opened."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
+    if try_lock(handle):
+        return handle
+    os.close(handle)
+    return None

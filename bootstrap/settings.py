@@ -1,22 +1,22 @@
-"""Every choice of a run, in one object: option, else FRUITLAKE_* variable, else the default here.
-
-No other module reads the environment or asks "am I local?".
-"""
+"""All settings in one object: each comes from its option, its FRUITLAKE_* variable, or the default here."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.errors import SettingsError
+from catalog.lake import Lake, open_lake
+from catalog.retention import Retention
 from catalog.storage import normalize
-from expectations.facts import MAX_QUARANTINE_SHARE
 
 Engine = Literal["onnx", "tensorflow"]
+Precision = Literal["fp32", "int8"]
 LegalBasis = Literal[
     "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
 ]
@@ -27,16 +27,33 @@ def _default_cache() -> Path:
 
 
 class Settings(BaseSettings):
+    """The settings of one command, checked by pydantic. Each can be set as a FRUITLAKE_* variable."""
+
     model_config = SettingsConfigDict(env_prefix="FRUITLAKE_", extra="forbid", env_ignore_empty=True)
 
-    images: str | None = Field(None, description="folder of photos, one subfolder a label, or s3://bucket/prefix")
+    images: str | None = Field(None, description="folder of photos, one subfolder per label, or s3://bucket/prefix")
+    include: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="read only photos whose path below --images matches; may be repeated, with commas in the variable",
+    )
+    exclude: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="ignore files whose path below --images matches; may be repeated, with commas in the variable",
+    )
     lake: str = Field("lake", description="folder of the lake, or s3://bucket/prefix")
     weights: str = Field("imagenet", description="imagenet, bundled, or a .keras, .h5 or .onnx file of MobileNetV2")
     variance: Annotated[float, Field(gt=0, le=1)] = Field(0.90, description="share of the variance PCA keeps")
     refit: bool = Field(False, description="fit the PCA anew instead of using the stored one")
-    engine: Engine = Field("onnx", description="what runs MobileNetV2: onnx, or tensorflow as the reference")
+    engine: Engine = Field("onnx", description="engine that runs MobileNetV2: onnx, or tensorflow as the reference")
+    precision: Precision = Field(
+        "fp32", description="numbers that MobileNetV2 calculates in: fp32, or int8, which is faster on CPUs with VNNI"
+    )
+    commit_every: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="photos per commit of silver, which a killed run repeats at most; else about five minutes of work",
+    )
     max_quarantine_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        MAX_QUARANTINE_SHARE, description="share of the files that may be unusable before a run stops"
+        0.05, description="largest share of unusable files, beyond which a run stops"
     )
     purpose: str | None = Field(None, description="what the photos are kept for; stored with the batch")
     legal_basis: LegalBasis | None = Field(
@@ -46,34 +63,79 @@ class Settings(BaseSettings):
     )
     history_days: Annotated[int, Field(ge=0)] = Field(30, description="days until an old snapshot may be vacuumed")
     photos_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="days that photos are kept in bronze; else for good"
+        None, description="days that photos are kept in bronze; without it, forever"
     )
     features_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="days that their features and vectors are kept in silver and gold; else as long as the photos"
+        None,
+        description="days that features and vectors are kept in silver and gold; without it, as long as the photos",
     )
     quarantine_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="days that the list of rejected files is kept; else for good"
+        None, description="days that the list of rejected files is kept; without it, forever"
     )
     allowed_regions: str = Field(
-        "eu-west-3", description="AWS regions where photos and lake may lie, separated by commas"
+        "eu-west-3", description="AWS regions that photos and lake may be in, separated by commas"
     )
     cache: Path = Field(default_factory=_default_cache, description="folder for weights and models")
     database_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = Field(
-        "fruits", description="what the names of the lake's Glue databases start with"
+        "fruits", description="prefix of the names of the lake's databases"
     )
     workgroup: str = Field("primary", description="Athena workgroup that queries run in")
-    output_location: str | None = Field(None, description="s3:// folder for Athena's results; else the workgroup's own")
-    master: str = Field("local[*]", description="Spark master; a session that is already there wins")
+    output_location: str | None = Field(
+        None, description="s3:// folder for Athena's results; without it, the workgroup's own"
+    )
+    catalog: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="another Iceberg catalog, as JSON of the properties that PyIceberg and Spark share: "
+        '{"type": "rest", "uri": "https://…"}',
+    )
+    maven_repository: str = Field(
+        "https://repo1.maven.org/maven2", description="Maven repository to download Spark's jars from, once"
+    )
+    driver_memory: Annotated[str, Field(pattern=r"^\d+[mg]$")] | None = Field(
+        None,
+        description="heap of embedded Spark, such as 2g; without it, a quarter of the memory or more, 1 to 8 GiB",
+    )
+    master: str | None = Field(
+        None,
+        description="Spark master, such as local[2]; without it, a task slot per core, as long as each has 1.25 GiB; "
+        "ignored where a session exists already",
+    )
+
+    def open_lake(self) -> Lake:
+        """Open the lake.
+
+        Raises RegionError for a bucket or a catalog in a region that is not allowed, AwsError for a bucket that cannot
+        be accessed, CatalogError for a lake of Fruitlake 0.1.
+        """
+        lake = open_lake(self.lake, self.database_prefix, self.catalog)
+        lake.check_place(self.regions)
+        lake.check_edition()
+        return lake
+
+    @property
+    def retention(self) -> Retention:
+        """Retention limits of each layer."""
+        return Retention(self.photos_days, self.features_days, self.quarantine_days)
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """The allowed regions, one by one."""
+        """The allowed regions as a tuple."""
         return tuple(region.strip() for region in self.allowed_regions.split(",") if region.strip())
 
     @field_validator("images", "lake")
     @classmethod
     def _place(cls, value: str | None) -> str | None:
         return None if value is None else normalize(value)
+
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _json(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("include", "exclude", mode="before")
+    @classmethod
+    def _globs(cls, value: object) -> object:
+        return tuple(glob.strip() for glob in value.split(",") if glob.strip()) if isinstance(value, str) else value
 
     @field_validator("cache")
     @classmethod
@@ -82,7 +144,7 @@ class Settings(BaseSettings):
 
 
 def load(**options: object) -> Settings:
-    """Settings from the options that were given and the environment. Raises SettingsError."""
+    """Settings from the given options and the environment. Raises SettingsError, naming the option or variable."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values

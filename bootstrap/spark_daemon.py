@@ -1,12 +1,12 @@
-"""Spark's Python daemon, without two things that its workers do at every task and need not.
+"""Spark's Python daemon without two needless steps of its workers, which cost CPU in every task.
 
 Spark puts pyspark.zip and its own core jar on its Python workers' path, and every task calls
-`importlib.invalidate_caches()`, which makes Python read the whole directory of each such archive anew, once for every
-package it was asked for: 70 of the 110 ms of CPU that an empty task took. A pip-installed Spark has the same modules
+`importlib.invalidate_caches()`, which makes Python read the directory of each such archive again for every imported
+package: 70 of the 110 ms of CPU that an empty task took. A pip-installed Spark has the same modules
 as files.
 
-After every task a worker collects garbage, and looks at all that NumPy, Arrow and the network have brought in: 50 ms of
-CPU. What has outlived a task is frozen, so that the next collection looks at what is new.
+After every task a worker collects garbage, which visits every object of NumPy, Arrow and the network: 50 ms of CPU.
+Objects that have survived a task are frozen, so that the next collection visits only new ones.
 
 `spark.python.daemon.module` names this module; the JVM runs it as `python -m`.
 """

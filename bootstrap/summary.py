@@ -1,105 +1,145 @@
-"""What a run did and what a lake holds, as tables a person reads."""
+"""Print what a run did and what a lake holds, as tables on the terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
-from catalog.protocol import Catalog
-from catalog.snapshot import Snapshot
-from catalog.storage import is_remote
-from expectations.facts import Facts
-from expectations.outcome import warnings_of
+from catalog.lake import Lake
+from catalog.snapshots import Snapshot
+from expectations.check_result import from_json, warnings_of
 
-if TYPE_CHECKING:  # `status` starts no Spark, and waits for none of its imports
+_CONFLICTS = 5  # conflicts that the summary lists
+_NOTHING_NEW = "nothing new: every table stands as it was"
+
+if TYPE_CHECKING:  # `status` must not wait for Spark's imports
+    from ingestion.bronze import Counts
     from transforms.run import Run
 
 
 def print_run(run: Run, console: Console) -> None:
-    """Published tables; what became of the photos; what the PCA kept."""
+    """Print the published tables, the outcome for the photos, and the variance that the PCA keeps."""
     table = Table("table", "snapshot", "rows", "added", "seconds", title="published", title_justify="left")
     for column in table.columns[2:]:
         column.justify = "right"
     for outcome in run.outcomes.values():
         snapshot = outcome.snapshot
         if outcome.new and snapshot:
-            added = f"{int(snapshot.parameters['rows_added']):,}"
-            table.add_row(outcome.table, snapshot.id, f"{snapshot.rows:,}", added, f"{outcome.seconds:.1f}")
+            added = f"{outcome.added:,}"
+            table.add_row(outcome.table, str(snapshot.id), f"{snapshot.rows:,}", added, f"{outcome.seconds:.1f}")
         elif snapshot:
             table.add_row(
-                outcome.table, snapshot.id, f"{snapshot.rows:,}", "unchanged", f"{outcome.seconds:.1f}", style="dim"
+                outcome.table,
+                str(snapshot.id),
+                f"{snapshot.rows:,}",
+                "unchanged",
+                f"{outcome.seconds:.1f}",
+                style="dim",
             )
     console.print(table)
-    counts = run.ingested()
+    print_counts(run.ingested(), console)
+    if not run.published():
+        console.print(_NOTHING_NEW)
+    print_pca(run, console)
+    print_conflicts(run, console)
+    print_look_alikes(run, console)
+    print_warnings(run, console)
+    console.print(f"lake: {run.lake.describe()}", soft_wrap=True)
+
+
+def print_standing(lake: Lake, counts: Counts | None, console: Console) -> None:
+    """Print the summary of a run that had nothing to do."""
+    print_counts(counts, console)
+    console.print(_NOTHING_NEW)
+    console.print(f"lake: {lake.describe()}", soft_wrap=True)
+
+
+def print_counts(counts: Counts | None, console: Console) -> None:
+    """Print the number of source files per outcome."""
     if counts:
         console.print(
-            f"photos: {counts.inputs:,} found = {counts.stored:,} stored + {counts.duplicates:,} already there "
-            f"or duplicate + {counts.quarantined:,} quarantined"
+            f"photos: {counts.found:,} found = {counts.stored:,} stored + {counts.known:,} already there + "
+            f"{counts.relabelled:,} relabelled + {counts.quarantined:,} quarantined + {counts.conflicts:,} conflicts"
+            + (f" + {counts.blocked:,} blocked" if counts.blocked else "")
+            + (f"; {counts.ignored:,} files ignored" if counts.ignored else ""),
+            soft_wrap=True,
         )
-    if not any(o.new for o in run.outcomes.values()):
-        console.print("nothing new: every table stands as it was")
-    print_pca(run, console)
-    print_warnings(run, console)
-    console.print(f"lake: {place_of(run.catalog.lake)}", soft_wrap=True)
-
-
-def place_of(lake: str) -> str:
-    """The lake's URI and, of a bucket, its region: where the photos lie matters to who owns them."""
-    if not is_remote(lake):
-        return lake
-    from catalog import bucket  # imports boto3: only where there is a bucket
-
-    return f"{lake} ({bucket.region(lake)})"
 
 
 def print_pca(run: Run, console: Console) -> None:
-    stored = run.table("gold.pca") if "gold.pca" in run.outcomes else None
-    row = stored.first() if stored is not None else None
-    if row is None:
+    """Print how much variance the PCA keeps, for the photos it was fitted on and for those added since."""
+    if "gold.pca" not in run.outcomes or run.current("gold.pca") is None:
         return
-    total = sum(row.eigenvalues)
-    share = f"{sum(row.eigenvalues[: row.k]) / total:.2%}" if total else "all"
+    from transforms.stored_pca import load_pca
+
+    stored = load_pca(run.lake)
+    k, total = len(stored.components), stored.eigenvalues.sum()
+    share = f"{stored.eigenvalues[:k].sum() / total:.2%}" if total else "all"
     console.print(
-        f"PCA {row.pca_id}: {row.k} of {len(row.eigenvalues):,} components keep {share} of the variance "
-        f"of the {row.fitted_rows:,} photos it was fitted on"
+        f"PCA {stored.pca_id}: {k} of {len(stored.eigenvalues):,} components keep {share} of the variance of the "
+        f"{stored.fitted_rows:,} photos it was fitted on"
     )
-    if run.explained is not None:
-        fits = run.explained >= Facts(variance=run.variance).refit_below
-        advice = "" if fits else ": fit it to them, too, with `fruitlake run gold --refit`"
-        console.print(f"and {run.explained:.2%} of that of the photos added since{advice}")
+    vectors = run.outcomes.get("gold.fruit_vectors")
+    audit = vectors.snapshot.properties["audit"] if vectors and vectors.new and vectors.snapshot else "[]"
+    for check in from_json(audit):
+        if check.column == "explained":
+            advice = "" if check.passed else ": fit it to them, too, with `fruitlake run gold --refit`"
+            console.print(f"and {float(check.observed):.2%} of that of the photos added since{advice}")
+
+
+def print_conflicts(run: Run, console: Console) -> None:
+    """Warn about photos that the source has under two labels, and print the label they keep."""
+    conflicts = run.conflicts()
+    for conflict in conflicts[:_CONFLICTS]:
+        console.print("[yellow]warning:[/]", end=" ")
+        said = f"'{conflict.source_path}' is a photo that stands under '{conflict.kept_label}', too, and stays there"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    if len(conflicts) > _CONFLICTS:
+        console.print(f"and {len(conflicts) - _CONFLICTS:,} more conflicts: the report names them")
+
+
+def print_look_alikes(run: Run, console: Console) -> None:
+    """Warn about labels that look the same to a person."""
+    if not run.published() or run.current("gold.label_summary") is None:
+        return
+    from catalog.scan import dataset
+    from ingestion.labels import look_alikes, shown
+
+    labels = dataset(run.lake, "gold.label_summary").to_table(["label"])["label"].to_pylist()
+    for group in look_alikes(labels):
+        console.print("[yellow]warning:[/]", end=" ")
+        said = (
+            f"labels look alike: {', '.join(map(shown, group))}: give their folders one name, if they are one variety"
+        )
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_warnings(run: Run, console: Console) -> None:
-    """What the audits of this run found odd, but let pass."""
+    """Print the warnings of this run's audits."""
     for outcome in run.outcomes.values():
         if outcome.new and outcome.snapshot:
-            for check in warnings_of(outcome.snapshot):
+            for check in warnings_of(outcome.snapshot.properties):
                 console.print(f"[yellow]warning:[/] {outcome.table}: {check}", soft_wrap=True, highlight=False)
 
 
-def print_status(catalog: Catalog, console: Console) -> None:
-    table = Table("table", "snapshot", "rows", "size", "versions", "audit", title=catalog.lake, title_justify="left")
+def print_status(lake: Lake, console: Console) -> None:
+    """Print every published table: snapshot, rows, size, number of snapshots kept, audit result."""
+    table = Table(
+        "table", "snapshot", "rows", "size", "kept", "audit", title=lake.uri, title_justify="left", box=SIMPLE
+    )
     for column in table.columns[:2]:
-        column.overflow = "fold"  # on a narrow terminal, too, an id can be read whole
+        column.no_wrap = True  # so that ids can be copied
     for column in table.columns[2:5]:
         column.justify = "right"
-    for name in catalog.tables():
-        snapshot = catalog.current(name)
-        if snapshot is not None:
-            versions = str(len(catalog.history(name)))
-            table.add_row(*_cells(snapshot), versions, snapshot.parameters.get("audit_result", "-"))
+    for name, snapshot in lake.current_snapshots().items():
+        versions = str(len(lake.history(name)))
+        table.add_row(*_cells(snapshot), versions, snapshot.properties.get("audit_result", "-"))
     console.print(table)
 
 
 def _cells(snapshot: Snapshot) -> tuple[str, ...]:
-    return snapshot.table, snapshot.id, f"{snapshot.rows:,}", _size(snapshot.bytes)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable: the loop returns at TB")
+    return snapshot.table, str(snapshot.id), f"{snapshot.rows:,}", decimal(snapshot.size)

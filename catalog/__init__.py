@@ -1,12 +1,11 @@
-"""What the lake holds: table definitions, snapshots, and the catalogs that say which one is current.
+"""The lake: its location, its Iceberg catalog, its tables and their snapshots.
 
-tables.py    the contract of every table: columns, units, partitioning, grain
-snapshot.py  one immutable version of a table
-protocol.py  what every catalog can do; local.py and glue.py do it, for a lake in a folder and for one in S3
-entries.py   the snapshots both know: JSON files beside the data
-aws.py       AWS by its standard variables; bucket.py a bucket, glue_*.py tables and partitions in Glue
-attach.py    projects a catalog into a Spark session
-storage.py   paths and bytes, on a local disk or on S3
-datasets.py  a snapshot as a pyarrow dataset
-query/       asks the lake: queries/*.sql on Athena, or on DuckDB
+tables.py       columns, units, partitioning and grain of every table
+lake.py         a lake and its catalog; folder_lake.py on a disk, bucket_lake.py in S3 with AWS Glue
+branch.py       write, audit, publish: audit branches of Iceberg tables
+snapshots.py    published versions of a table; rollback.py goes back to one
+scan.py         a snapshot's data files, read by pyarrow
+maintenance.py  vacuum; erasures.py and erasure_scope.py: records of erasures, and what to erase
+storage.py      paths and bytes, on a local disk or in S3; aws.py, bucket.py: AWS, configured by its standard variables
+query/          runs queries/*.sql, or other SQL, on Athena or DuckDB
 """

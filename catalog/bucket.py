@@ -1,31 +1,33 @@
-"""A bucket of S3: whether it is there and open to us, and pyarrow's view of it.
+"""An S3 bucket: whether it exists and can be accessed, its region, and its pyarrow filesystem.
 
-bucket ──HeadBucket, once a process──▶ its region ──▶ S3FileSystem with botocore's credentials
+bucket ──HeadBucket, once per process──▶ its region ──▶ S3FileSystem with botocore's credentials
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Collection
 from functools import lru_cache
 
 import pyarrow.fs as pafs
 from botocore.exceptions import ClientError
 
 from catalog import aws
-from catalog.errors import AwsError
+from catalog.errors import AwsError, RegionError
 
-_ATTEMPTS = 8  # like botocore's here; pyarrow's own 3 give up while S3 is still asking to slow down
+_ATTEMPTS = 8  # as for botocore; pyarrow's default of 3 gives up while S3 still throttles
+_ALLOW = "use a bucket there, or allow the region with FRUITLAKE_ALLOWED_REGIONS, if the photos may lie in it"
 _opening = threading.Lock()
 
 
 def filesystem(bucket: str) -> pafs.S3FileSystem:
     """The bucket's filesystem; paths in it start with the bucket's name.
 
-    Raises AwsError if the bucket is not there, is closed to these credentials or cannot be reached.
+    Raises AwsError if the bucket does not exist, these credentials have no access, or S3 cannot be reached.
     """
     key = aws.credentials()
-    with _opening:  # many threads read at once; one of them opens
+    with _opening:  # called by many threads at once
         where = region_of(bucket, aws.endpoint("s3"), key.access_key)
         return _filesystem(where, aws.endpoint("s3"), key.access_key, key.secret_key, key.token)
 
@@ -37,9 +39,9 @@ def region(uri: str) -> str:
 
 @lru_cache(maxsize=64)
 def region_of(bucket: str, endpoint: str | None, access_key: str) -> str:
-    """The region that the bucket lies in, whichever region requests go to by default. Raises AwsError.
+    """The region of a bucket, as S3 reports it. Raises AwsError.
 
-    endpoint and access_key say as whom, and where, it was asked: the answer is kept for them.
+    The answer is cached for this endpoint and access key.
     """
     with aws.explained(f"the bucket '{bucket}' cannot be used"):
         try:
@@ -55,11 +57,31 @@ def region_of(bucket: str, endpoint: str | None, access_key: str) -> str:
     return found or aws.region()
 
 
+def check_region(uri: str, allowed: Collection[str]) -> None:
+    """Raise RegionError if the bucket lies in a region that is not allowed.
+
+    Asks S3 (HeadBucket) rather than the settings, because only the actual location of the data counts.
+    """
+    found = region(uri)
+    if found not in allowed:
+        name = uri.removeprefix("s3://").split("/", 1)[0]
+        raise RegionError(f"the bucket '{name}' lies in {found}, allowed: {', '.join(allowed)}: {_ALLOW}")
+
+
+def check_catalog_region(allowed: Collection[str]) -> None:
+    """Raise RegionError if Glue would keep the lake's labels and paths in a region that is not allowed."""
+    if aws.region() not in allowed:
+        raise RegionError(
+            f"AWS_REGION is {aws.region()}, where Glue would keep the lake's labels and paths; "
+            f"allowed: {', '.join(allowed)}: set AWS_REGION to one of them"
+        )
+
+
 def check_writable(uri: str) -> None:
-    """Raise AwsError unless objects can be written, and removed again, below an s3:// URI."""
+    """Raise AwsError unless objects can be written and deleted below an s3:// URI."""
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    filesystem(bucket)  # says it if there is no such bucket
-    key = f"{prefix}/_catalog/.write-check".lstrip("/")
+    filesystem(bucket)  # raises AwsError if there is no such bucket
+    key = f"{prefix}/.write-check".lstrip("/")
     with aws.explained(f"'{uri}' cannot be written"):
         aws.s3().put_object(Bucket=bucket, Key=key, Body=b"")
         aws.s3().delete_object(Bucket=bucket, Key=key)

@@ -1,9 +1,10 @@
-"""What was erased, and what is being erased: <lake>/_erasures/.
+"""Records of erasures, finished and in progress, in <lake>/_erasures/.
 
-<id>.pending.json   while it is under way: what has to go, so that a killed erasure can be finished
-<id>.json           when it is done: when, why, how many rows of which table; nothing of the photos or of a person
+<id>.pending.json   in progress: what has to be erased, so that an interrupted erasure can be finished
+<id>.blocked.json   with --and-block: see blocklist.py
+<id>.json           finished: when, why, how many rows of which table, but nothing about the photos or a person
 
-Ids sort by time, as those of runs do: by them a run knows that what it has read is not there any more.
+Ids of erasures and runs sort by time, which tells a run that photos were erased after it had read them.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from dataclasses import asdict, dataclass, field
 from posixpath import basename
 
 from catalog.errors import ErasedMeanwhileError
-from catalog.storage import delete_file, files, is_remote, read_bytes, write_object
+from catalog.lake import Lake
+from catalog.storage import files, read_bytes, write_object
 
 _PENDING = ".pending.json"
-_SECOND = len("20261122T184501")  # of an id: what tells when it was made
+_SECOND = len("20261122T184501")  # length of the time in an id
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """What has to go. selector says how it was asked for, not what for; rows counts by table.
+    """What to erase. selector: kinds of criteria, without their values; rows: number of rows by table.
 
-    image_ids go from every layer; photo_batches from bronze.images alone: what was made of them may be kept longer.
+    image_ids are deleted from every layer and, with block, kept out from then on. photo_batches are deleted only from
+    bronze.images, because their features may be kept longer.
     """
 
     id: str
@@ -37,13 +40,14 @@ class Erasure:
     photo_batches: tuple[str, ...] = ()
     quarantine_batches: tuple[str, ...] = ()
     refit: bool = False
+    block: bool = False
     everything: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Record:
-    """The proof that something was erased, without a trace of it."""
+    """The record of a finished erasure, without any trace of what was erased."""
 
     id: str
     selector: str
@@ -51,50 +55,46 @@ class Record:
     requested_at: str
     completed_at: str
     rows: Mapping[str, int]
-    snapshots_forgotten: int
+    snapshots_expired: int
     versions_removed: int
     pca_refitted: bool
+    photos_blocked: int
     producer: str
 
 
-def begin(lake: str, erasure: Erasure) -> None:
-    """From here on the erasure will be finished, whatever happens."""
-    write_object(f"{lake}/_erasures/{erasure.id}{_PENDING}", _json(erasure))
+def begin(lake: Lake, erasure: Erasure) -> None:
+    """Write the pending record: from here on, the erasure has to be finished, even after an interruption."""
+    write_object(f"{lake.uri}/_erasures/{erasure.id}{_PENDING}", _json(erasure))
 
 
-def pending(lake: str) -> list[Erasure]:
-    """Erasures that were begun and not finished, oldest first."""
-    names = sorted(basename(f.path) for f in files(f"{lake}/_erasures"))
-    texts = [read_bytes(f"{lake}/_erasures/{n}").decode() for n in names if n.endswith(_PENDING)]
+def pending(lake: Lake) -> list[Erasure]:
+    """Erasures that were started but not finished, oldest first."""
+    names = sorted(basename(f.path) for f in files(f"{lake.uri}/_erasures"))
+    texts = [read_bytes(f"{lake.uri}/_erasures/{n}").decode() for n in names if n.endswith(_PENDING)]
     return [_erasure(json.loads(text)) for text in texts]
 
 
-def finish(lake: str, record: Record) -> str:
-    """Write the record, and only then forget what was erased. Returns the record's URI."""
-    uri = f"{lake}/_erasures/{record.id}.json"
+def finish(lake: Lake, record: Record) -> str:
+    """Write the record, then delete the pending record with its versions. Returns the record's URI."""
+    uri = f"{lake.uri}/_erasures/{record.id}.json"
     write_object(uri, _json(record))
-    begun = f"{lake}/_erasures/{record.id}{_PENDING}"
-    if is_remote(lake):
-        from catalog import remains  # imports boto3: only where there is a bucket
-
-        remains.delete_for_good(begun)
-    else:
-        delete_file(begun)
+    begun = f"{lake.uri}/_erasures/{record.id}{_PENDING}"
+    lake.delete_permanently(begun)
     return uri
 
 
-def check_none_since(lake: str, run: str) -> None:
-    """Raise ErasedMeanwhileError if an erasure is under way, or was begun after the run of this id.
+def check_none_since(lake: Lake, run: str) -> None:
+    """Raise ErasedMeanwhileError if an erasure is in progress, or began after the run with this id.
 
-    For S3; a folder's lock keeps them apart.
+    In a lake with locks, erasures and runs exclude each other, so nothing is checked.
     """
-    if not is_remote(lake):
+    if lake.locks:
         return
-    names = sorted(basename(f.path) for f in files(f"{lake}/_erasures"))
+    names = sorted(basename(f.path) for f in files(f"{lake.uri}/_erasures"))
     if later := [n for n in names if n.endswith(_PENDING) or n[:_SECOND] >= run[:_SECOND]]:
         raise ErasedMeanwhileError(
-            f"photos are erased from '{lake}' ({later[0]}) while this run works with what was there before: "
-            "it publishes nothing more; run again when that is done"
+            f"photos are erased from '{lake.uri}' ({later[0]}) that this run may have read, so it publishes nothing "
+            "more: run again when the erasure is finished"
         )
 
 

@@ -1,22 +1,22 @@
-"""The errors a user of Fruitlake can cause or meet, under one base that can be caught."""
+"""The errors of Fruitlake, with one base class."""
 
 from __future__ import annotations
 
 
 class FruitlakeError(Exception):
-    """Something a person can act on. The message names the rule, the value met and the next step."""
+    """Base of all errors that a user can act on. The message names the rule, the value and the next step."""
 
 
 class SettingsError(FruitlakeError):
-    """An option or FRUITLAKE_* variable has a value outside its legal ones."""
+    """An option or FRUITLAKE_* variable has a value that is not allowed."""
 
 
 class SourceError(FruitlakeError):
-    """The photos cannot be listed: no such folder, nothing in it, no permission."""
+    """The photos cannot be listed: no such folder, an empty folder, or no permission."""
 
 
 class WeightsError(FruitlakeError):
-    """The MobileNetV2 weights cannot be had, or are not MobileNetV2's."""
+    """The weights cannot be found, downloaded or read, or are not MobileNetV2's."""
 
 
 class CatalogError(FruitlakeError):
@@ -24,11 +24,11 @@ class CatalogError(FruitlakeError):
 
 
 class AwsError(FruitlakeError):
-    """AWS refused, or cannot be reached: credentials, permission, a bucket that is not there."""
+    """AWS refused a request or cannot be reached: credentials, permission, a missing bucket."""
 
 
 class RegionError(FruitlakeError):
-    """A bucket, or the catalog about it, lies where the data may not be."""
+    """A bucket or catalog is in a region that is not allowed."""
 
 
 class ConcurrentPublishError(CatalogError):
@@ -36,24 +36,24 @@ class ConcurrentPublishError(CatalogError):
 
 
 class ErasedMeanwhileError(CatalogError):
-    """A run read photos that have been erased since; what it made of them may not be published."""
+    """Photos were erased after the run read them, so its results must not be published."""
 
 
 class BusyError(CatalogError):
-    """Somebody else works on the lake, and what was asked for needs it alone."""
+    """Another process holds the lake's lock."""
 
 
 class AuditError(FruitlakeError):
-    """What was written breaks the table's contract; it was not published."""
+    """A table's new rows break its contract or a critical expectation, and were not published."""
 
 
 class EmrError(FruitlakeError):
-    """AWS, or a job on it, refused or failed; or nothing is there for it to run."""
+    """An EMR stack or job cannot be started, or has failed."""
 
 
 class RunError(FruitlakeError):
-    """A model failed for a reason of its own; what was current before still is."""
+    """A dbt model failed; the published tables are unchanged."""
 
 
 class QueryError(FruitlakeError):
-    """A question to the lake cannot be asked as it is, or its engine refused it, failed or was stopped."""
+    """A query is not valid, or its engine refused it, failed or was stopped."""

@@ -1,18 +1,23 @@
-"""The tables of the lake: the one definition that writers, audits, catalogs and tests share.
+"""The tables of the lake: the single definition from which DDL, writers, audits, queries and tests derive.
 
-Types are Spark DDL. Comments carry the unit, because they end up in Glue and in Athena.
+Types are Spark DDL. Comments contain the unit, because they are shown in the catalog and so in Athena.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-FEATURES = 1280  # what MobileNetV2's average pooling gives
+import pyarrow as pa
+
+FEATURES = 1280  # length of MobileNetV2's average-pooling output
 
 
 @dataclass(frozen=True)
 class Column:
+    """One column: its name, its Spark DDL type, and a comment with its unit."""
+
     name: str
     type: str
     comment: str
@@ -20,25 +25,72 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's contract.
+    """One table of the lake.
 
-    key: the columns that identify a row; never null, never twice.
-    mode: `append` adds one partition a batch and keeps the others; `replace` swaps the whole table.
-    partition: the column that names the folders; it is not stored in the files.
+    Attributes:
+        name: layer and table, `gold.fruit_vectors`.
+        grain: what one row stands for.
+        key: the columns that identify a row; unique and never null.
+        columns: in their order in the table.
+        partition: the column to partition by, if any.
+        properties: Iceberg table properties in addition to those of every table.
     """
 
     name: str
     grain: str
-    mode: Literal["append", "replace"]
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     partition: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def stored(self) -> tuple[Column, ...]:
-        """The columns inside the Parquet files."""
-        return tuple(c for c in self.columns if c.name != self.partition)
+    def layer(self) -> str:
+        """bronze, silver or gold."""
+        return self.name.split(".")[0]
 
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark schema: `image_id string, label string`."""
+        return ", ".join(f"{c.name} {c.type}" for c in self.columns)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The columns as Arrow fields, with their comments in PyIceberg's form."""
+        return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"doc": c.comment}) for c in self.columns])
+
+
+_ARROW: Final = {
+    "string": pa.string(),
+    "binary": pa.binary(),
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_type(ddl: str) -> pa.DataType:
+    """The Arrow type of a column's Spark DDL type. Raises KeyError for a type no table has."""
+    if ddl.startswith("array<"):
+        return pa.list_(arrow_type(ddl.removeprefix("array<").removesuffix(">")))
+    return _ARROW[ddl]
+
+
+# Bounds of the batch column let readers skip whole files, because all rows of a file belong to one run.
+_BY_BATCH: Final = {"write.metadata.metrics.column.batch": "full"}
+# To limit memory, row groups hold only a few photos, and readers take them row by row. Photos are already compressed.
+_PHOTOS: Final = {
+    **_BY_BATCH,
+    "write.parquet.row-group-size-bytes": str(16 * 1024 * 1024),
+    "write.parquet.row-group-check-min-record-count": "1",
+    "write.parquet.row-group-check-max-record-count": "16",
+    "write.parquet.page-row-limit": "16",
+    "write.parquet.compression-codec": "uncompressed",
+    "write.parquet.stats-enabled.column.content": "false",  # they would hold two more photos in memory
+    "read.parquet.vectorization.enabled": "false",
+}
 
 _IMAGE_ID = Column("image_id", "string", "sha256 of the stored photo bytes, hex")
 _LABEL = Column("label", "string", "variety, from the photo's parent folder")
@@ -49,7 +101,6 @@ _BATCH = Column("batch", "string", "id of the run that added the row")
 IMAGES = Table(
     "bronze.images",
     "one row per distinct photo",
-    "append",
     ("image_id",),
     (
         _IMAGE_ID,
@@ -63,14 +114,13 @@ IMAGES = Table(
         Column("ingested_at", "timestamp", "when the photo entered the lake, UTC"),
         _BATCH,
     ),
-    partition="batch",
+    properties=_PHOTOS,
 )
 
 QUARANTINE = Table(
     "bronze.quarantine",
     "one row per rejected source file and version of it",
-    "append",
-    ("source_path", "batch"),  # a file that changes and stays bad is rejected again
+    ("source_path", "batch"),  # a file that changes and is still bad is rejected again
     (
         Column("source_path", "string", "where the file was found"),
         Column("label", "string", "variety, from the parent folder, where there is one"),
@@ -81,13 +131,12 @@ QUARANTINE = Table(
         Column("quarantined_at", "timestamp", "when the file was rejected, UTC"),
         _BATCH,
     ),
-    partition="batch",
+    properties=_BY_BATCH,
 )
 
 IMAGE_FEATURES = Table(
     "silver.image_features",
     "one row per photo per model",
-    "append",
     ("image_id", "model_id"),
     (
         _IMAGE_ID,
@@ -97,13 +146,12 @@ IMAGE_FEATURES = Table(
         _MODEL_ID,
         _BATCH,
     ),
-    partition="batch",
+    properties=_BY_BATCH,
 )
 
 PCA = Table(
     "gold.pca",
     "one row: the PCA in use",
-    "replace",
     ("pca_id",),
     (
         _PCA_ID,
@@ -112,6 +160,8 @@ PCA = Table(
         Column("variance_target", "double", "share of the variance to keep, 0 to 1"),
         Column("fitted_rows", "bigint", "photos the PCA was fitted on"),
         Column("eigenvalues", "array<double>", f"variance along each of the {FEATURES} components, falling"),
+        Column("mean", "array<double>", f"mean of the features it was fitted on, {FEATURES} numbers"),
+        Column("components", "array<array<double>>", f"the k kept components, unit vectors of {FEATURES} numbers"),
         Column("fitted_at", "timestamp", "when it was fitted, UTC"),
     ),
 )
@@ -119,7 +169,6 @@ PCA = Table(
 FRUIT_VECTORS = Table(
     "gold.fruit_vectors",
     "one row per photo",
-    "replace",
     ("image_id",),
     (
         _IMAGE_ID,
@@ -133,7 +182,6 @@ FRUIT_VECTORS = Table(
 PCA_VARIANCE = Table(
     "gold.pca_variance",
     "one row per principal component",
-    "replace",
     ("component",),
     (
         Column("component", "int", "rank of the component, from 1"),
@@ -148,7 +196,6 @@ PCA_VARIANCE = Table(
 LABEL_SUMMARY = Table(
     "gold.label_summary",
     "one row per label",
-    "replace",
     ("label",),
     (
         _LABEL,
@@ -156,19 +203,34 @@ LABEL_SUMMARY = Table(
         Column("share", "double", "share of all photos, 0 to 1"),
         Column("spread", "double", "root mean square distance of its vectors from their centroid"),
         Column("centroid", "array<double>", "mean vector of the label, k numbers"),
+        _PCA_ID,
     ),
 )
 
 LABEL_SIMILARITY = Table(
     "gold.label_similarity",
     "one row per ordered pair of different labels",
-    "replace",
     ("label", "other_label"),
     (
         _LABEL,
         Column("other_label", "string", "the variety it is compared with"),
         Column("cosine", "double", "cosine between the two centroids, -1 to 1"),
         Column("rank", "int", "1 for the most similar other label"),
+        _PCA_ID,
+    ),
+)
+
+LABEL_SUSPECTS = Table(
+    "gold.label_suspects",
+    "one row per photo that lies nearer to another label's centroid than to its own",
+    ("image_id",),
+    (
+        _IMAGE_ID,
+        _LABEL,
+        Column("distance", "double", "Euclidean distance of its vector from the centroid of its label"),
+        Column("nearest_label", "string", "the variety whose centroid is nearest"),
+        Column("nearest_distance", "double", "Euclidean distance from that centroid"),
+        _PCA_ID,
     ),
 )
 
@@ -183,5 +245,6 @@ TABLES: dict[str, Table] = {
         PCA_VARIANCE,
         LABEL_SUMMARY,
         LABEL_SIMILARITY,
+        LABEL_SUSPECTS,
     )
 }

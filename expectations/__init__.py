@@ -1,1 +1,1 @@
-"""What a table must be before anyone reads it: the audit between writing a snapshot and registering it."""
+"""The data quality audit that every snapshot must pass before it is published, and the report that shows it."""

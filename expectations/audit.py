@@ -1,52 +1,59 @@
-"""The gate between write and register: a snapshot that breaks its contract is never published.
+"""The audit between writing a table's next snapshot and publishing it: a snapshot that fails is never published.
 
-check_schema(rows) ─▶ write ─▶ audit ─▶ register
+check_schema(rows) ─▶ write ─▶ validate ─▶ publish
                                  │
-      contracts.py (pandera: every row) ─▶ statistics.py ─▶ suites.py (Great Expectations: the whole)
+      contracts.py (pandera: every row, in the executors) ─▶ suites.py (Great Expectations: the rows together)
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
-from pyspark.sql.types import ArrayType, DataType, StructType
+from pyspark.sql.types import ArrayType, DataType
 
 from catalog.errors import AuditError
-from catalog.snapshot import Snapshot
+from catalog.scan import FileScan
 from catalog.tables import Table
-from expectations.contracts import check_contract
-from expectations.facts import Facts, PcaInUse
-from expectations.outcome import Outcome
-from expectations.statistics import STATISTICS, Previous
+from expectations.check_result import CheckResult, to_json
+from expectations.context import AuditContext, PcaInUse, Previous
+from expectations.parameters import Audited
 from expectations.suites import Suites
+from expectations.validation import Violation, repeated_keys, violations
 
-QUARANTINED = "quarantined_share"
+_ONE_TASKS_ROWS = 200_000
+
+__all__ = ["AuditContext", "AuditResult", "Previous", "check_schema", "validate"]
 
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What an audit that let a snapshot pass has found. rows: how many were written."""
+    """The result of a successful audit. rows: number of rows written; seconds: duration of the audit."""
 
     rows: int
-    outcomes: tuple[Outcome, ...]
+    checks: tuple[CheckResult, ...]
+    seconds: float
     pca: PcaInUse | None = None
 
     @property
-    def warnings(self) -> list[Outcome]:
-        return [o for o in self.outcomes if not o.passed]
+    def warnings(self) -> list[CheckResult]:
+        """The failed checks; none of them is critical once the audit has passed."""
+        return [check for check in self.checks if not check.passed]
 
-    def parameters(self) -> dict[str, str]:
-        """What is stored with the snapshot."""
-        outcomes = json.dumps([asdict(o) for o in self.outcomes], ensure_ascii=False, separators=(",", ":"))
-        stored = {"audit": outcomes, "audit_result": "warned" if self.warnings else "passed"}
+    def properties(self) -> dict[str, str]:
+        """The result as snapshot properties."""
+        stored = {
+            "audit": to_json(self.checks),
+            "audit_result": "warned" if self.warnings else "passed",
+            "audit_seconds": f"{self.seconds:.2f}",
+        }
         return stored | ({"pca_id": self.pca.pca_id} if self.pca else {})
 
 
 def check_schema(table: Table, rows: DataFrame) -> None:
-    """Raise AuditError unless rows have the stored columns, and the partition column, with their types."""
-    expected = {c.name: c.type for c in table.columns if table.mode == "replace" or c.name != table.partition}
+    """Raise AuditError unless rows have the table's columns with the right types."""
+    expected = {c.name: c.type for c in table.columns}
     found = {field.name: _plain(field.dataType).simpleString() for field in rows.schema if field.name in expected}
     differ = [
         f"{name} is {found.get(name, 'missing')}, not {kind}"
@@ -57,53 +64,61 @@ def check_schema(table: Table, rows: DataFrame) -> None:
         raise AuditError(f"{table.name} was not published: {'; '.join(differ)} (the contract is catalog/tables.py)")
 
 
-def audit(
+def validate(
     table: Table,
+    scan: FileScan | DataFrame,
     written: DataFrame,
-    current: Snapshot | None,
-    current_rows: DataFrame | None,
-    facts: Facts,
+    whole: DataFrame,
+    previous: Previous | None,
+    context: AuditContext,
     suites: Suites,
 ) -> AuditResult:
-    """Judge what was written for a table, against its contract and against what is normal for it.
+    """Validate a change against the table's contract and suite.
 
-    current and current_rows are the table as readers see it, None if it was never published.
-    Raises AuditError if the snapshot must not be published.
+    Args:
+        table: the table being changed.
+        scan: the rows added by the change, in the form that is fastest to read; empty for a deletion.
+        written: the same rows as a DataFrame.
+        whole: the table after the change; the same DataFrame as written if the whole table is replaced.
+        previous: the table as readers see it, None if it was never published.
+        context: facts about the run that cannot be read from the rows.
+        suites: the run's Great Expectations suites.
+
+    Raises:
+        AuditError: the contract or a critical expectation failed; the change must not be published.
     """
-    kept = current_rows if table.mode == "append" and table.partition not in table.key else None
-    tally = check_contract(table, written, kept, facts.pca.k if facts.pca else None)
-    passed = Outcome("contract", "error", True, f"{tally.rows:,} rows", f"{len(tally.broken) + 1} rules")
-    if table.name not in STATISTICS:
-        return AuditResult(tally.rows, (passed,), facts.pca)
-    previous = None
-    if current is not None and current_rows is not None:
-        previous = Previous(current_rows, current.rows, current.parameters.get("pca_id"))
-    numbers = STATISTICS[table.name](written, tally.rows, previous, facts)
-    result = AuditResult(tally.rows, (passed, *suites.judge(table.name, numbers, facts)), facts.pca)
-    errors = [o for o in result.outcomes if o.severity == "error" and not o.passed]
-    if errors:
+    started = time.monotonic()
+    rows, broken = violations(table, scan, context.pca.k if context.pca else None)
+    kept = previous.count if previous and written is not whole else 0
+    few = rows + kept <= _ONE_TASKS_ROWS
+    if few:  # from here on only narrow columns are read: of so few rows one task's work, without a shuffle
+        written, whole = written.coalesce(1), whole.coalesce(1)
+    broken += repeated_keys(table, whole, None if few or not kept else written)
+    if broken:
+        raise AuditError(
+            f"{table.name} was not published: {'; '.join(_in_words(b, rows) for b in broken)}. Readers still see the "
+            "table as it was; run again, and if the error persists, see the contract in expectations/contracts.py"
+        )
+    contract = CheckResult("contract", "critical", True, f"{rows:,} rows", "every row keeps expectations/contracts.py")
+    audited = Audited(written, whole, previous, context)
+    found = suites.validate(table, audited, rows, rows + kept)
+    result = AuditResult(rows, (contract, *found), time.monotonic() - started, context.pca)
+    failed = [check for check in result.warnings if check.severity == "critical"]
+    if failed:
         suites.write_docs()  # the run ends here; its Data Docs say why
-        raise AuditError(_refusal(table, errors, facts))
+        raise AuditError(
+            f"{table.name} was not published: {'; '.join(map(str, failed))}. Readers still see the table as it was; "
+            "check what changed in its inputs, or roll back to the snapshot it should be compared with (`fruitlake "
+            "catalog rollback`); the limits are in expectations/suites.yml"
+        )
     return result
 
 
-def _refusal(table: Table, errors: list[Outcome], facts: Facts) -> str:
-    found = "; ".join(str(o) for o in errors)
-    if facts.intake and any(o.check == QUARANTINED for o in errors):
-        advice = (
-            f"{facts.intake.quarantined:,} of {facts.intake.files:,} files cannot be used: bronze.quarantine keeps "
-            "each with its reason; mend or remove them, or allow more with --max-quarantine-share"
-        )
-    else:
-        advice = (
-            "what was current still is; see what changed in its inputs, or go back to the snapshot it should be "
-            "compared with (`fruitlake catalog rollback`); the limits are expectations/thresholds.yml"
-        )
-    return f"{table.name} was not published: {found}. {advice[0].upper()}{advice[1:]}"
+def _in_words(broken: Violation, rows: int) -> str:
+    keys = " · ".join(broken.examples)
+    return f"column {broken.column} breaks {broken.check} in {broken.rows:,} of {rows:,} rows, for example {keys}"
 
 
 def _plain(kind: DataType) -> DataType:
-    """The type without its nullability, which Parquet does not keep."""
-    if isinstance(kind, ArrayType):
-        return ArrayType(_plain(kind.elementType), True)
-    return StructType([]) if isinstance(kind, StructType) else kind
+    """Ignore the type's nullability, which Parquet does not keep."""
+    return ArrayType(_plain(kind.elementType), True) if isinstance(kind, ArrayType) else kind

@@ -1,149 +1,187 @@
-"""The contract of every published table, as pandera models for PySpark.
+"""The contract of every published table, as a pandera model: rules that each row must keep.
 
-    written rows ──tally: one Spark job──▶ counts ──pandera: types, columns, checks──▶ AuditError or the row count
-
-Nulls are a check of ours, too (`nullable=True` keeps pandera from starting a job a column for them), and so
-is the key: pandera looks up what the one job has counted.
+Imported only in the executors (validation.py), so the driver does not need pandera. Rules about all rows together are
+expectations in suites.yml.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from sys import float_info
+from typing import Any, NamedTuple, get_args
 
-import pandera.pyspark as pa
-import pyspark.sql.types as T
-from pandera.api.extensions import register_check_method
-from pyspark.sql import DataFrame
+import pandera.polars as pa
+import polars as pl
+from pandera.engines.polars_engine import DateTime
+from pandera.errors import SchemaErrorReason, SchemaErrors
 
-from catalog.errors import AuditError
-from catalog.tables import FEATURES, Table
-from expectations.rules import MEANING, RULES
-from expectations.tally import Check, Tally, count, examples, repeated_examples
+from catalog.tables import FEATURES
+from expectations import checks
+from ingestion.photo import MAX_BYTES, MIN_SIDE, Reason
 
-K = "k"  # stands for the number of components of the PCA in use, known only when a table is checked
-
-_tally: ContextVar[Tally] = ContextVar("_tally")
-
-
-def _looked_up(rule: str) -> Callable[..., bool]:
-    def check(data: Any, *, value: object) -> bool:
-        return not _tally.get().broken.get((data.column_name, rule), 0)
-
-    check.__name__ = rule
-    return check
+_LARGEST = float_info.max  # excludes infinity
+_K_LONG = {"gold.fruit_vectors": "vector", "gold.label_summary": "centroid"}  # columns with k numbers, k of the PCA
 
 
-for _rule in RULES:
-    register_check_method(_looked_up(_rule))
-
-
-def _field(dtype_kwargs: dict[str, Any] | None = None, **rules: Any) -> Any:
-    checks: dict[str, Any] = {rule: {"value": value} for rule, value in rules.items()}
-    return pa.Field(nullable=True, dtype_kwargs=dtype_kwargs, **checks)
+def _sha256() -> Any:
+    return pa.Field(str_length={"exact_value": 64}, str_matches="^[0-9a-f]+$")
 
 
 def _text() -> Any:
-    return _field(not_null=True, not_blank=True)
+    return pa.Field(str_contains=r"\S")
 
 
-def _number(**rules: Any) -> Any:
-    return _field(not_null=True, finite=True, **rules)
+def _time(nullable: bool = False) -> Any:
+    return pa.Field(nullable=nullable, dtype_kwargs={"time_unit": "us", "time_zone": "UTC"})
 
 
-def _count(at_least: int = 0) -> Any:
-    return _field(not_null=True, at_least=at_least)
+def _numbers(inner: Any) -> Any:
+    return pa.Field(dtype_kwargs={"inner": inner})
 
 
-def _numbers(element: T.DataType, length: int | str) -> Any:
-    return _field({"elementType": element}, not_null=True, length=length, all_finite=True)
+def _from_0_to(largest: float) -> Any:
+    return pa.Field(in_range={"min_value": 0, "max_value": largest})
 
 
-class Contract(pa.DataFrameModel):  # type: ignore[type-arg]
-    """What all tables share: the columns are exactly these, and no key stands twice."""
+class Contract(pa.DataFrameModel):
+    """Base of all contracts: columns are not nullable unless they say so, and no other columns are allowed."""
 
     class Config:
-        strict = True
+        """pandera configuration of every contract."""
 
-    @pa.dataframe_check
-    def key_unique(cls, rows: DataFrame) -> bool:  # type: ignore[misc]  # pandera makes it a class method
-        return not _tally.get().repeated
+        strict = True
 
 
 class Images(Contract):
-    image_id: T.StringType = _text()
-    label: T.StringType = _text()
-    source_path: T.StringType = _text()
-    content: T.BinaryType = _field(not_null=True)
-    width: T.IntegerType = _count(1)
-    height: T.IntegerType = _count(1)
-    size: T.LongType = _count(1)
-    source_modified_at: T.TimestampType = _field()  # null: a year that no calendar has
-    ingested_at: T.TimestampType = _field(not_null=True)
-    batch: T.StringType = _text()
+    """Contract of bronze.images."""
+
+    image_id: str = _sha256()
+    label: str = _text()
+    source_path: str = _text()
+    content: pl.Binary
+    width: pl.Int32 = pa.Field(ge=MIN_SIDE)
+    height: pl.Int32 = pa.Field(ge=MIN_SIDE)
+    size: pl.Int64 = pa.Field(ge=1, le=MAX_BYTES)
+    source_modified_at: DateTime = _time(nullable=True)  # null: outside the years that a timestamp can hold
+    ingested_at: DateTime = _time()
+    batch: str = _text()
+
+    sha256_of_content = pa.check("image_id")(checks.sha256_of_content)
+    without_metadata = pa.check("content")(checks.without_metadata)
+    at_most_max_pixels = pa.check("height")(checks.at_most_max_pixels)
 
 
 class Quarantine(Contract):
-    source_path: T.StringType = _text()
-    label: T.StringType = _field()  # a file may lie in no folder
-    reason: T.StringType = _text()
-    detail: T.StringType = _field(not_null=True)
-    size: T.LongType = _count()
-    source_modified_at: T.TimestampType = _field()
-    quarantined_at: T.TimestampType = _field(not_null=True)
-    batch: T.StringType = _text()
+    """Contract of bronze.quarantine."""
+
+    source_path: str = _text()
+    label: str = pa.Field(nullable=True)  # null: the file is not in a label's folder
+    reason: str = pa.Field(isin=get_args(Reason))
+    detail: str
+    size: pl.Int64 = pa.Field(ge=0)
+    source_modified_at: DateTime = _time(nullable=True)
+    quarantined_at: DateTime = _time()
+    batch: str = _text()
 
 
 class ImageFeatures(Contract):
-    image_id: T.StringType = _text()
-    label: T.StringType = _text()
-    features: T.ArrayType = _numbers(T.FloatType(), FEATURES)
-    feature_norm: T.FloatType = _number(at_least=0)
-    model_id: T.StringType = _text()
-    batch: T.StringType = _text()
+    """Contract of silver.image_features."""
+
+    image_id: str = _sha256()
+    label: str = _text()
+    features: pl.List = _numbers(pl.Float32)
+    feature_norm: pl.Float32 = pa.Field(ge=0)
+    model_id: str = _text()
+    batch: str = _text()
+
+    long_enough = pa.check("features")(checks.length(FEATURES))
+    finite = pa.check("features")(checks.finite)
+    agrees_with_features = pa.check("feature_norm")(checks.agrees_with_features)
 
 
 class Pca(Contract):
-    pca_id: T.StringType = _text()
-    model_id: T.StringType = _text()
-    k: T.IntegerType = _field(not_null=True, at_least=1, at_most=FEATURES)
-    variance_target: T.DoubleType = _number(at_least=0, at_most=1)
-    fitted_rows: T.LongType = _count(1)
-    eigenvalues: T.ArrayType = _numbers(T.DoubleType(), FEATURES)
-    fitted_at: T.TimestampType = _field(not_null=True)
+    """Contract of gold.pca."""
+
+    pca_id: str = _text()
+    model_id: str = _text()
+    k: pl.Int32 = pa.Field(ge=1, le=FEATURES)
+    variance_target: pl.Float64 = pa.Field(gt=0, le=1)
+    fitted_rows: pl.Int64 = pa.Field(ge=1)
+    eigenvalues: pl.List = _numbers(pl.Float64)
+    fitted_at: DateTime = _time()
+    mean: pl.List = _numbers(pl.Float64)
+    components: pl.List = _numbers(pl.List(pl.Float64))
+
+    long_enough = pa.check("eigenvalues", "mean")(checks.length(FEATURES))
+    finite = pa.check("eigenvalues", "mean")(checks.finite)
+    falling = pa.check("eigenvalues")(checks.falling)
+    reach_variance_target = pa.check("eigenvalues")(checks.reach_variance_target)
+    of_k_rows = pa.check("components")(checks.k_rows_of(FEATURES))
+    finite_rows = pa.check("components")(checks.finite_rows)
+    unit_rows = pa.check("components")(checks.unit_rows)
 
 
 class FruitVectors(Contract):
-    image_id: T.StringType = _text()
-    vector: T.ArrayType = _numbers(T.FloatType(), K)
-    pca_id: T.StringType = _text()
-    label: T.StringType = _text()
+    """Contract of gold.fruit_vectors; `schema_of` adds the check that a vector has k numbers."""
+
+    image_id: str = _sha256()
+    vector: pl.List = _numbers(pl.Float32)
+    pca_id: str = _text()
+    label: str = _text()
+
+    finite = pa.check("vector")(checks.finite)
 
 
 class PcaVariance(Contract):
-    component: T.IntegerType = _field(not_null=True, at_least=1, at_most=FEATURES)
-    eigenvalue: T.DoubleType = _number(at_least=0)
-    ratio: T.DoubleType = _number(at_least=0)
-    cumulative: T.DoubleType = _number(at_least=0)
-    kept: T.BooleanType = _field(not_null=True)
-    pca_id: T.StringType = _text()
+    """Contract of gold.pca_variance."""
+
+    component: pl.Int32 = pa.Field(ge=1, le=FEATURES)
+    eigenvalue: pl.Float64 = _from_0_to(_LARGEST)
+    ratio: pl.Float64 = _from_0_to(1 + 1e-9)  # rounding may give a little more than 1
+    cumulative: pl.Float64 = _from_0_to(1 + 1e-9)
+    kept: bool
+    pca_id: str = _text()
 
 
 class LabelSummary(Contract):
-    label: T.StringType = _text()
-    photos: T.LongType = _count(1)
-    share: T.DoubleType = _number(at_least=0, at_most=1)
-    spread: T.DoubleType = _number(at_least=0)
-    centroid: T.ArrayType = _numbers(T.DoubleType(), K)
+    """Contract of gold.label_summary."""
+
+    label: str = _text()
+    photos: pl.Int64 = pa.Field(ge=1)
+    share: pl.Float64 = pa.Field(gt=0, le=1)
+    spread: pl.Float64 = _from_0_to(_LARGEST)
+    centroid: pl.List = _numbers(pl.Float64)
+    pca_id: str = _text()
+
+    finite = pa.check("centroid")(checks.finite)
 
 
 class LabelSimilarity(Contract):
-    label: T.StringType = _text()
-    other_label: T.StringType = _text()
-    cosine: T.DoubleType = _field(finite=True)  # null: a centroid of length 0 has no direction
-    rank: T.IntegerType = _count(1)
+    """Contract of gold.label_similarity."""
+
+    label: str = _text()
+    other_label: str = _text()
+    # null: the cosine with a zero vector is undefined
+    cosine: pl.Float64 = pa.Field(nullable=True, in_range={"min_value": -1 - 1e-9, "max_value": 1 + 1e-9})
+    rank: pl.Int32 = pa.Field(ge=1)
+    pca_id: str = _text()
+
+    differs_from_label = pa.check("other_label")(checks.differs_from_label)
+
+
+class LabelSuspects(Contract):
+    """Contract of gold.label_suspects."""
+
+    image_id: str = _sha256()
+    label: str = _text()
+    distance: pl.Float64 = _from_0_to(_LARGEST)
+    nearest_label: str = _text()
+    nearest_distance: pl.Float64 = _from_0_to(_LARGEST)
+    pca_id: str = _text()
+
+    differs_from_label = pa.check("nearest_label")(checks.differs_from_label)
 
 
 CONTRACTS: dict[str, type[Contract]] = {
@@ -155,67 +193,39 @@ CONTRACTS: dict[str, type[Contract]] = {
     "gold.pca_variance": PcaVariance,
     "gold.label_summary": LabelSummary,
     "gold.label_similarity": LabelSimilarity,
+    "gold.label_suspects": LabelSuspects,
 }
 
 
-def checks_of(table: str, k: int | None) -> list[Check]:
-    """Every column check of a table's contract; those that need an unknown k are left out."""
-    columns = CONTRACTS[table].to_schema().columns
-    stated = [Check(name, c.name, c._check_kwargs["value"]) for name, column in columns.items() for c in column.checks]
-    known = [check._replace(value=k) if check.value == K else check for check in stated]
-    return [check for check in known if check.value is not None]
+class Broken(NamedTuple):
+    """A check that failed. where: one boolean per row, true if the row fails; None if all rows do."""
+
+    column: str
+    check: str
+    where: pl.Series | None
 
 
-def check_contract(table: Table, written: DataFrame, others: DataFrame | None, k: int | None) -> Tally:
-    """The tally of what was written. Raises AuditError if it breaks the table's contract.
-
-    others: what the table holds already and keeps; k: the length of a gold vector, None if there is no PCA.
-    """
-    checks = checks_of(table.name, k)
-    if table.partition is None:  # a mart or the PCA: small, and in one task it needs no shuffle
-        written = written.coalesce(1)
-    tally = count(written, checks, table.key, others)
-    with _counted(tally, checks):
-        checked: Any = CONTRACTS[table.name].to_schema().validate(written)  # collects errors, raises none
-    broken = [_describe(e, table, written, others, checks, tally) for e in _flat(checked.pandera.errors)]
-    if broken:
-        raise AuditError(
-            f"{table.name} was not published: {'; '.join(broken)}. What was current still is; "
-            "run again, and if it stays, the contract is expectations/contracts.py"
-        )
-    return tally
+@cache
+def schema_of(table: str, k: int | None) -> pa.DataFrameSchema:
+    """The table's contract as a pandera schema. k: required length of its vectors, None if there is no PCA."""
+    schema = deepcopy(CONTRACTS[table].to_schema())
+    if k is not None and table in _K_LONG:
+        holds = checks.length(k)
+        length = pa.Check(lambda data: holds(None, data), name=holds.__name__)
+        schema.columns[_K_LONG[table]].checks.append(length)
+    for check in (c for column in schema.columns.values() for c in column.checks):
+        check.n_failure_cases = 0  # do not collect failing values: messages show keys, and photos are large
+    return schema
 
 
-@contextmanager
-def _counted(tally: Tally, checks: list[Check]) -> Iterator[None]:
-    token = _tally.set(tally)
+def broken_checks(table: str, rows: pl.DataFrame, k: int | None) -> Iterator[Broken]:
+    """Yield every check of the table's contract that these rows fail. An exception inside a check is raised."""
     try:
-        yield
-    finally:
-        _tally.reset(token)
-
-
-def _flat(errors: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    return [error for reasons in errors.values() for found in reasons.values() for error in found]
-
-
-def _describe(
-    error: dict[str, Any],
-    table: Table,
-    written: DataFrame,
-    others: DataFrame | None,
-    checks: list[Check],
-    tally: Tally,
-) -> str:
-    """One violation in words: column, check, rows, examples."""
-    column, rule = str(error["column"]), str(error["check"])
-    if rule == "key_unique":
-        column, rows = f"({', '.join(table.key)})", tally.repeated
-        keys = repeated_examples(written, table.key, others)
-    else:
-        check = next((c for c in checks if (c.column, c.rule) == (column, rule)), None)
-        if check is None:  # a type or a column that is not the contract's: all rows, no example
-            return f"column {column} breaks {rule}: {error['error']}"
-        rows, keys = tally.broken[column, rule], examples(written, check, table.key)
-        rule = f"{rule} ({MEANING[rule].format(value=check.value)})"
-    return f"column {column} breaks {rule} in {rows:,} of {tally.rows:,} rows, for example {' · '.join(keys)}"
+        schema_of(table, k).validate(rows, lazy=True)
+    except SchemaErrors as errors:
+        for error in errors.schema_errors:
+            if error.reason_code is SchemaErrorReason.CHECK_ERROR:
+                raise error from None  # the check itself crashed, which says nothing about the rows
+            check = error.check if isinstance(error.check, str) else error.check.error or error.check.name
+            output = error.check_output
+            yield Broken(str(error.schema.name), check, None if output is None else ~output.to_series())

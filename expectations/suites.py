@@ -1,9 +1,12 @@
-"""Great Expectations suites over a table's numbers, and the Data Docs that show them.
+"""Run a table's Great Expectations suite, and build the Data Docs that show it.
 
-    statistics.py {name: number} ──one-row Spark frame──▶ suite of thresholds.yml ──checkpoint──▶ outcomes
-                                                             └──▶ <lake>/reports/data_docs/
+    suites.yml ─▶ suite ┐
+    narrow columns      ├──checkpoint──▶ CheckResults
+    $PARAMETER values   ┘       └──▶ <lake>/reports/data_docs/
 
-A suite never sees the wide table: its numbers come from two jobs at most, and GX would start one a metric.
+Up to two million rows, the columns are collected and Great Expectations runs in pandas on Arrow's buffers: five
+expectations on a million rows take 3 s, and start no Spark job. Larger tables are validated in Spark, on the same
+columns, persisted.
 """
 
 from __future__ import annotations
@@ -11,91 +14,101 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession
-
-from catalog.storage import is_remote, write_object
-from expectations.facts import Facts
-from expectations.outcome import Outcome
-from expectations.statistics import Numbers
-from expectations.thresholds import Threshold, thresholds
+from catalog.errors import SettingsError
+from catalog.storage import write_object
+from catalog.tables import Table
+from expectations.check_result import CheckResult
+from expectations.derived import with_derived
+from expectations.gx_results import check_result
+from expectations.parameters import Audited, values
+from expectations.suite_file import Expectation, Suite, suites
 
 if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
+    from great_expectations.datasource.fluent.pandas_datasource import PandasDatasource
+    from great_expectations.datasource.fluent.spark_datasource import SparkDatasource
 
+    Source = PandasDatasource | SparkDatasource
+
+COLLECTED_ROWS = 2_000_000  # of some 100 bytes each
 _SITE = "lake"
 
 
 def load() -> None:
-    """Import Great Expectations, which takes seconds: only where something is judged, or while there is time."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # older releases of 1 send events, the locked one none
+    """Import Great Expectations. This takes seconds, so call it only to validate, or while waiting anyway."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # older 1.x releases send usage events; the locked one does not
     importlib.import_module("great_expectations")
 
 
 class Suites:
-    """A run's GX context. It lives in memory; only the Data Docs are written."""
+    """The Great Expectations context of a run. It lives in memory; only the Data Docs are written to the lake."""
 
-    def __init__(self, spark: SparkSession, lake: str) -> None:
-        self._spark = spark
+    def __init__(self, lake: str, run_id: str) -> None:
         self._docs = f"{lake}/reports/data_docs"
-        # GX writes to disks; what it makes for a bucket goes on from here
-        self._upload = TemporaryDirectory(prefix="fruitlake-docs-") if is_remote(lake) else None
+        self._made = TemporaryDirectory(prefix="fruitlake-docs-")  # GX writes to disk only; a lake may be a bucket
+        self._run_id = run_id
         self._unwritten = False
 
-    def judge(self, table: str, numbers: Numbers, facts: Facts) -> list[Outcome]:
-        """Outcomes in the order of thresholds.yml, for the numbers that have a meaning."""
-        judged = [t for t in thresholds().get(table, ()) if numbers[t.name] is not None]
-        if not judged:
+    def validate(self, table: Table, audited: Audited, written: int, whole: int) -> list[CheckResult]:
+        """Run the table's suite; returns one result per expectation, none if the table has no suite.
+
+        written, whole: upper bounds on the row counts of audited.written and audited.whole.
+        """
+        suite = suites().get(table.name)
+        if suite is None:
             return []
-        known = {t.name: float(numbers[t.name] or 0) for t in judged}
-        success = self._run(table, judged, known, facts.limits())
-        self._unwritten = True
-        limits = facts.limits()
-        return [Outcome(t.name, t.severity, success[t.name], known[t.name], t.expected(limits)) for t in judged]
+        rows, count = (audited.written, written) if suite.rows == "written" else (audited.whole, whole)
+        rows = with_derived(table.name, rows, suite.columns, audited)
+        known = values(suite.parameters, audited)
+        run = [e for e in suite.expectations if e.parameters <= known.keys() and e.columns <= {*rows.columns}]
+        narrow = rows.select([c for c in rows.columns if c in suite.columns.union(table.key)])
+        if count <= COLLECTED_ROWS:
+            import pandas as pd
+
+            collected = narrow.toArrow().to_pandas(types_mapper=pd.ArrowDtype)
+            source: Source = self._context.data_sources.add_or_update_pandas(f"{table.name}-pandas")
+            return self._run(table, _stated(suite, run, collected.empty), source, collected, known)
+        kept = narrow.persist()
+        try:
+            source = self._context.data_sources.add_or_update_spark(f"{table.name}-spark", persist=False)
+            return self._run(table, _stated(suite, run, kept.isEmpty()), source, kept, known)
+        finally:
+            kept.unpersist()
 
     def write_docs(self) -> None:
-        """Build the Data Docs of what was judged since the last time, if anything was."""
+        """Build the Data Docs of the validations since the last call, if there were any."""
         if not self._unwritten:
             return
         self._context.build_data_docs(site_names=[_SITE])
-        if self._upload:
-            folder = Path(self._upload.name)
-            for page in (p for p in folder.rglob("*") if p.is_file()):
-                write_object(f"{self._docs}/{page.relative_to(folder).as_posix()}", page.read_bytes())
+        folder = Path(self._made.name)
+        for page in (p for p in folder.rglob("*") if p.is_file()):
+            write_object(f"{self._docs}/{page.relative_to(folder).as_posix()}", page.read_bytes())
         self._unwritten = False
 
     def _run(
-        self, table: str, judged: list[Threshold], known: Mapping[str, float], limits: Mapping[str, float]
-    ) -> Mapping[str, bool]:
+        self, table: Table, stated: ExpectationSuite, source: Source, rows: Any, known: dict[str, Any]
+    ) -> list[CheckResult]:
         context = self._context
         import great_expectations as gx
-        from great_expectations.expectations.core.expect_column_max_to_be_between import ExpectColumnMaxToBeBetween
-        from great_expectations.expectations.metadata_types import FailureSeverity
 
-        suite = gx.ExpectationSuite(name=table)
-        for t in judged:
-            severity = FailureSeverity.CRITICAL if t.severity == "error" else FailureSeverity.WARNING
-            suite.add_expectation(
-                ExpectColumnMaxToBeBetween(
-                    column=t.name, min_value=t.min, max_value=t.max, severity=severity, notes=t.says
-                )
-            )
-        context.suites.add_or_update(suite)
-        source = context.data_sources.add_or_update_spark(table, persist=False)
-        batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("numbers")
-        validation = gx.ValidationDefinition(name=table, data=batch, suite=suite)
-        context.validation_definitions.add_or_update(validation)
-        checkpoint = gx.Checkpoint(name=table, validation_definitions=[validation], result_format="BASIC")
-        context.checkpoints.add_or_update(checkpoint)
-        row = self._spark.sql("SELECT " + ", ".join(f"{number!r}D AS `{name}`" for name, number in known.items()))
-        result = checkpoint.run(batch_parameters={"dataframe": row}, expectation_parameters=dict(limits))
-        results = [r for run in result.run_results.values() for r in run.results]
-        return {r.expectation_config.kwargs["column"]: bool(r.success) for r in results if r.expectation_config}
+        stated = context.suites.add_or_update(stated)
+        batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
+        validation = gx.ValidationDefinition(name=table.name, data=batch, suite=stated)
+        validation = context.validation_definitions.add_or_update(validation)
+        shown: Any = {"result_format": "SUMMARY", "unexpected_index_column_names": [*table.key]}
+        checkpoint = gx.Checkpoint(name=table.name, validation_definitions=[validation], result_format=shown)
+        checkpoint = context.checkpoints.add_or_update(checkpoint)
+        run_id = gx.RunIdentifier(f"run-{self._run_id}", datetime.now(UTC))  # GX would parse a bare id as a time
+        result = checkpoint.run(batch_parameters={"dataframe": rows}, expectation_parameters=known, run_id=run_id)
+        self._unwritten = True
+        return [check_result(r) for found in result.run_results.values() for r in found.results]
 
     @cached_property
     def _context(self) -> EphemeralDataContext:
@@ -111,12 +124,32 @@ class Suites:
         in_memory = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
         config = DataContextConfig(store_backend_defaults=in_memory, progress_bars=ProgressBarsConfig(globally=False))
         context = gx.get_context(mode="ephemeral", project_config=config)
-        folder = self._upload.name if self._upload else self._docs
         site = {
             "class_name": "SiteBuilder",
             "show_how_to_buttons": False,
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder},
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": self._made.name},
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         }
         context.add_data_docs_site(_SITE, site)  # type: ignore[arg-type]
         return context
+
+
+def _stated(suite: Suite, run: list[Expectation], empty: bool) -> ExpectationSuite:
+    """Convert the expectations to a Great Expectations suite; if there are no rows, only those about the row count.
+
+    Raises SettingsError for an unknown expectation type, or arguments that it does not accept.
+    """
+    import great_expectations as gx
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    stated = gx.ExpectationSuite(name=suite.table)
+    for e in (e for e in run if not (empty and e.columns)):
+        severity = FailureSeverity(e.severity)
+        try:
+            configuration = ExpectationConfiguration(e.type, {**e.kwargs}, notes=e.notes, severity=severity)
+            stated.add_expectation(configuration.to_domain_obj())
+        except (GreatExpectationsError, ValueError) as error:  # pydantic's is a ValueError
+            raise SettingsError(f"suites.yml, {suite.table}, {e.type}: {' '.join(str(error).split())}") from error
+    return stated

@@ -1,17 +1,19 @@
-"""One pass over a source: every file becomes a new photo, a duplicate, or a quarantined file.
+"""Ingest a source in one pass: decide for every file whether it is new, known, moved, in conflict, or quarantined.
 
-    list ─▶ minus files already known ─▶ read + check + hash (Arrow, in the executors) ─▶ kept on executor disks
-         ─▶ images:     accepted, one row per content, not in the lake yet
+    list ─▶ minus ignored and known files ─▶ read + check + hash (in the executors, kept on their disks)
+         ─▶ place: which label each photo gets ─▶ images       new photos, one row per content
+                                               ─▶ corrections  known photos whose file has moved
+                                               ─▶ conflicts    files whose photo is stored with another label
          ─▶ quarantine: rejected
 
-inputs = stored + duplicates + quarantined, always. A file is known when its path, size and time of
-change are; a photo is known when its bytes are (image_id).
+Always, found = stored + known + relabelled + quarantined + conflicts + blocked. A file is known by its path, size and
+modification time; a photo is known by its bytes (image_id).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,31 +22,54 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from ingestion.reading import CHECKED_SCHEMA, check_files
-from ingestion.source import check_source, list_source
+from catalog.blocklist import BlockList
+from catalog.errors import AuditError
+from ingestion.placement import Conflict, place
+from ingestion.reading import BLOCKED, CHECKED_SCHEMA, check_files
+from ingestion.source import list_source
 
-# title, rows expected or None if unknown; shows a person how far the Spark jobs started inside it are
+# Arguments: title; expected rows, None if unknown. Shows the progress of the Spark jobs started inside the context.
 Progress = Callable[[str, int | None], AbstractContextManager[object]]
 
-_FILE_BYTES = 96 * 1024 * 1024  # of photos a bronze file; Parquet readers like files of about this size
-_FILES_A_TASK = 1024  # what one task reads at most, whatever their size
-_VERSION = ["source_path", "size", "source_modified_at"]  # which names one version of one source file
+_BYTES_PER_FILE = 96 * 1024 * 1024  # photos per Parquet file, a good size for readers
+_FILES_PER_TASK = 1024  # most source files read by one task, whatever their size
+_CONFLICTS_SHOWN = 200
+VERSION = ["source_path", "size", "source_modified_at"]  # identifies one version of a source file
+# Files quarantined for this reason are tried again: permissions, network or memory may have changed since.
+UNSETTLED = "unreadable source"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the source's files: inputs = stored + duplicates + quarantined."""
+    """Number of files per outcome: found = stored + known + relabelled + quarantined + conflicts + blocked.
 
-    inputs: int
+    Attributes:
+        known: the photo is already in the lake, with the file's label.
+        relabelled: a known photo whose file has moved to another label.
+        conflicts: the photo is stored with another label, and the file of that label still exists.
+        blocked: the photo was erased with `--and-block`.
+        ignored: files that are not photos, judging by their path; not included in `found`.
+    """
+
+    found: int
     stored: int
-    duplicates: int
+    known: int
+    relabelled: int
     quarantined: int
+    conflicts: int
+    blocked: int
+    ignored: int
 
 
 class Ingestion:
-    """One pass over one source; the pass runs once, however many tables are made of it.
+    """One pass over a source. The files are read once, in the constructor; all tables are derived from that.
 
-    known_images and known_quarantine are the tables as they stand, None if there are none.
+    Args:
+        known_images, known_quarantine: the current tables, None if they do not exist.
+        batch: value of the column batch of the added rows.
+        include, exclude: globs that a file's path below the source must, or must not, match.
+        block_lists: photos to leave out.
+        arrivals: the files to look at, as `list_source` has them; without them, the source is listed.
     """
 
     def __init__(
@@ -53,95 +78,151 @@ class Ingestion:
         source: str,
         known_images: DataFrame | None,
         known_quarantine: DataFrame | None,
+        batch: str,
         progress: Progress,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        block_lists: Sequence[BlockList] = (),
+        arrivals: DataFrame | None = None,
     ) -> None:
         self._known_images = known_images
+        self._known_quarantine = known_quarantine
+        self._arriving = arrivals is not None
+        self._added = {"batch": F.lit(batch)}
         self._now = F.lit(datetime.now(UTC))
-        check_source(source)
-        files = list_source(spark, source).persist()
-        # What could not be read, or did not fit in memory, may now, though neither its size nor its time has changed.
-        settled = (
-            known_quarantine.where(F.col("reason") != "unreadable source") if known_quarantine is not None else None
-        )
+        listed = list_source(spark, source, include, exclude) if arrivals is None else arrivals
+        listed.persist()
+        files = listed.where("ignored IS NULL").drop("ignored")
+        settled = known_quarantine.where(F.col("reason") != UNSETTLED) if known_quarantine is not None else None
         pending = files
         for known in (known_images, settled):
             if known is not None:
-                pending = _matching(pending, known, _VERSION, "left_anti")
+                pending = _matching(pending, known, VERSION, "left_anti")
         todo = pending.agg(F.count("*").alias("files"), F.coalesce(F.sum("size"), F.lit(0)).alias("bytes")).first()
-        assert todo is not None  # an aggregate without groups has one row
-        self._inputs = int(todo["files"]) if pending is files else files.count()
-        self._known_quarantine = known_quarantine
-        self._settled = _matching(files, settled, _VERSION, "left_semi").count() if settled is not None else 0
+        all_ = listed.agg(F.count_if(F.col("ignored").isNull()), F.count("ignored")).first()
+        assert todo is not None and all_ is not None  # an aggregate without groups always has one row
+        self._found, self._ignored = all_
+        self._settled = _matching(files, settled, VERSION, "left_semi").count() if settled is not None else 0
         slots = spark.sparkContext.defaultParallelism
         tasks = _tasks(todo["files"], todo["bytes"], slots)
-        self._files = max(slots, math.ceil(todo["bytes"] / _FILE_BYTES))  # of Parquet, to write
-        # DISK_ONLY: the photos are kept on the executors' disks between the tables made of them
+        self._files = max(slots, math.ceil(todo["bytes"] / _BYTES_PER_FILE))  # Parquet files to write
+        # DISK_ONLY: the photos stay on the executors' disks until all tables have been derived from them
         self._checked = (
-            pending.repartition(tasks).mapInArrow(check_files, CHECKED_SCHEMA).persist(StorageLevel.DISK_ONLY)
+            pending.repartition(tasks)
+            .mapInArrow(lambda batches: check_files(batches, block_lists), CHECKED_SCHEMA)
+            .persist(StorageLevel.DISK_ONLY)
         )
+        read = self._checked.drop("content").persist()  # so that the photos are not read from disk again
         self._pending = int(todo["files"])
-        self._rejected = self._repeated = 0
+        self._rejected = self._blocked = 0
+        self._placed: DataFrame | None = None  # None: every accepted file is a new photo, as usual
         if self._pending:
             with progress("reading photos", self._pending):
-                read = self._checked.agg(F.count("*"), F.count("image_id"), F.count_distinct("image_id")).first()
-            assert read is not None  # an aggregate without groups has one row
-            self._rejected, self._repeated = read[0] - read[1], read[1] - read[2]
-        files.unpersist()
+                blocked = F.count_if(F.col("reason") == BLOCKED)
+                ids = F.count("image_id"), F.count_distinct("image_id")
+                seen = read.agg(F.count("*"), *ids, blocked).first()
+            assert seen is not None
+            files_read, photos, distinct, self._blocked = seen
+            self._rejected = files_read - photos - self._blocked
+            if photos != distinct or (known_images is not None and _any_known(read, known_images)):
+                self._placed = place(read, known_images, files).persist()
+        self._outcomes = self._count_outcomes()
+        listed.unpersist()
+        read.unpersist()
 
     def images(self) -> DataFrame | None:
-        """New photos, one row per content; columns of bronze.images without the batch. None without new files."""
+        """New photos, one row per photo, with the columns of bronze.images; None if there are no new files."""
         if not self._pending:
             return None
-        accepted = self._checked.where("reason IS NULL")
-        # A first batch of distinct photos is the rule, and is written as it is.
-        new = accepted if self._known_images is None and not self._repeated else self._first_of_each(accepted)
-        return new.drop("reason", "detail").coalesce(self._files).withColumn("ingested_at", self._now)
+        new = self._checked.where("reason IS NULL")
+        if self._placed is not None:  # few files are left out: broadcasting them avoids a shuffle of the photos
+            others = self._placed.where("outcome != 'stored'").select("source_path")
+            new = new.join(F.broadcast(others), "source_path", "left_anti")
+        added = new.drop("reason", "detail").coalesce(self._files)
+        return added.withColumns({"ingested_at": self._now} | self._added)
 
-    def _first_of_each(self, accepted: DataFrame) -> DataFrame:
-        """The photos whose content is not in the lake yet, each once."""
-        keys = accepted.select("image_id", "source_path")
-        first = keys.groupBy("image_id").agg(F.min("source_path").alias("source_path"))
-        if self._known_images is not None:
-            first = first.join(self._known_images.select("image_id"), "image_id", "left_anti")
-        # What is left out is rare, so it is what is broadcast: the photos themselves do not move.
-        repeated = keys.join(first, ["image_id", "source_path"], "left_anti")
-        return accepted.join(repeated, ["image_id", "source_path"], "left_anti")
+    def corrections(self) -> DataFrame | None:
+        """Known photos whose file has moved: image_id, label and the columns of VERSION; None if there are none."""
+        if self._placed is None or not (self._outcomes["relabelled"] or self._outcomes["moved"]):
+            return None
+        moved = self._placed.where("outcome IN ('relabelled', 'moved')")
+        return moved.select("image_id", "label", *VERSION)
+
+    def conflicts(self) -> list[Conflict]:
+        """Files whose photo is stored with another label, the first _CONFLICTS_SHOWN by path."""
+        if self._placed is None or not self._outcomes["conflict"]:
+            return []
+        rows = self._placed.where("outcome = 'conflict'").orderBy("source_path").limit(_CONFLICTS_SHOWN).collect()
+        return [Conflict(row.source_path, row.label, row.kept_label) for row in rows]
 
     def quarantine(self) -> DataFrame | None:
-        """Files rejected now for the first time; columns of bronze.quarantine without the batch. None if none were."""
+        """Files rejected for the first time, with the columns of bronze.quarantine; None if there are none."""
         if not self._rejected:
             return None
         columns = ["source_path", "label", "reason", "detail", "size", "source_modified_at"]
-        rejected = self._checked.where("reason IS NOT NULL").select(columns)
+        rejected = self._checked.where(F.col("reason") != BLOCKED).select(columns)
         if self._known_quarantine is not None:
-            rejected = _matching(rejected, self._known_quarantine, [*_VERSION, "reason"], "left_anti")
-        return rejected.coalesce(1).withColumn("quarantined_at", self._now)
+            rejected = _matching(rejected, self._known_quarantine, [*VERSION, "reason"], "left_anti")
+        return rejected.coalesce(1).withColumns({"quarantined_at": self._now} | self._added)
 
-    def counts(self, stored: int) -> Counts:
-        """What became of the files, given the photos that were published now."""
+    @property
+    def counts(self) -> Counts:
+        """Number of files per outcome."""
+        outcomes = self._outcomes
         quarantined = self._rejected + self._settled
-        return Counts(self._inputs, stored, self._inputs - stored - quarantined, quarantined)
+        stored, relabelled, conflicts = outcomes["stored"], outcomes["relabelled"], outcomes["conflict"]
+        known = self._found - stored - relabelled - quarantined - conflicts - self._blocked
+        return Counts(self._found, stored, known, relabelled, quarantined, conflicts, self._blocked, self._ignored)
 
     @property
-    def new_files(self) -> int:
-        """Files of the source that no earlier run has stored or rejected for good."""
-        return self._pending
+    def accepted(self) -> int:
+        """Number of new files that hold a photo, except files of moved photos."""
+        moved = self._outcomes["relabelled"] + self._outcomes["moved"]
+        return self._pending - self._rejected - self._blocked - moved
 
-    @property
-    def rejected(self) -> int:
-        """Those of them that were rejected now."""
-        return self._rejected
+    def check_quarantined(self, most: float) -> None:
+        """Raise AuditError if more than this share of the source's files is quarantined, by this or earlier runs.
+
+        One bad file would be a large share of a few arrivals, so the share is that of all files the lake knows.
+        """
+        bad, found = self.counts.quarantined, self._found
+        if self._arriving:
+            quarantine = self._known_quarantine.count() if self._known_quarantine else 0
+            images = self._known_images.count() if self._known_images else 0
+            bad, found = self._rejected + quarantine, self._pending + images + quarantine
+        if bad > most * found:
+            raise AuditError(
+                f"bronze.images was not published: {bad:,} of {found:,} files ({bad / found:.1%}) cannot be used, more "
+                f"than {most:.1%}: bronze.quarantine lists them with the reason; repair or remove them, or allow more "
+                "with --max-quarantine-share"
+            )
 
     def close(self) -> None:
+        """Release what Spark holds in memory and on disk."""
         self._checked.unpersist()
+        if self._placed is not None:
+            self._placed.unpersist()
+
+    def _count_outcomes(self) -> dict[str, int]:
+        """Number of files read in this run per outcome (see placement.py)."""
+        none = dict.fromkeys(("stored", "relabelled", "moved", "duplicate", "conflict"), 0)
+        if self._placed is None:
+            return none | {"stored": self._pending - self._rejected - self._blocked}
+        rows = self._placed.groupBy("outcome").count().collect()
+        return none | {row["outcome"]: row["count"] for row in rows}
+
+
+def _any_known(read: DataFrame, images: DataFrame) -> bool:
+    """Whether a photo that was read is stored already; if none is, they need not be placed, which takes seconds."""
+    return not read.join(images.select("image_id"), "image_id", "left_semi").isEmpty()
 
 
 def _matching(new: DataFrame, old: DataFrame, columns: list[str], how: str) -> DataFrame:
-    """Rows of new that stand in old (left_semi), or do not (left_anti); two nulls are the same."""
+    """Rows of new that are in old (left_semi) or not (left_anti), compared by columns; nulls are equal."""
     same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in columns]
     return new.alias("new").join(old.select(columns).alias("old"), same, how)
 
 
 def _tasks(files: int, size: int, slots: int) -> int:
-    """Evenly filled reading tasks: enough to balance and to show progress."""
-    return max(1, min(files, slots * math.ceil(max(files / _FILES_A_TASK, size / _FILE_BYTES) / slots)))
+    """Number of tasks for reading files: a multiple of slots, small enough tasks to balance load and show progress."""
+    return max(1, min(files, slots * math.ceil(max(files / _FILES_PER_TASK, size / _BYTES_PER_FILE) / slots)))

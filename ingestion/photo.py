@@ -1,31 +1,38 @@
-"""One photo: may it enter the lake, and what are its pixels?
+"""Check whether a photo is usable, and decode it.
 
     bytes ──check──▶ width, height      or Rejected(reason, detail)
-    bytes ──decode──▶ upright RGB image
+    bytes ──decode──▶ upright sRGB image
 
-Formats: JPEG, PNG, WebP. Odd modes are not bad photos: CMYK, 16-bit, palette, grey, alpha and EXIF
-rotation are converted. A photo is only rejected when nobody could use it.
+Formats are listed in formats.py; only the first frame is used. CMYK, 16-bit, palette, grey, alpha, other colour spaces
+and EXIF rotation are converted, not rejected.
+
+The size limits follow from memory: Pillow needs 4 bytes per pixel. Baseline JPEGs may be larger, because they are
+scaled down while they are decoded. The decoder holds progressive JPEGs as a whole, and other formats cannot be scaled
+while decoding.
 """
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
-MIN_SIDE: Final = 32  # px; below it the network sees nothing but interpolation
-MAX_PIXELS: Final = 50_000_000  # px; decoded this is 150 MB, what one Python worker can afford
-_LARGE: Final = 16_000_000  # px; from here on bronze needs as much memory as silver will
-MAX_BYTES: Final = 64 * 1024 * 1024  # bytes; a larger file is not read at all
+from ingestion import formats, jpeg
+from ingestion.srgb import UnsupportedMode, to_srgb
+
+MIN_SIDE: Final = 32  # px; smaller photos would be mostly interpolation at the network's input size
+MAX_PIXELS: Final = 52_000_000  # px; fits 50-megapixel cameras (8192x6144) and takes 208 MB decoded
+MAX_SCALED_PIXELS: Final = 200_000_000  # px; for baseline JPEGs, decoded at a half or a quarter of their sides
+MAX_BYTES: Final = 64 * 1024 * 1024  # bytes; larger files are not read
+_SCALED: Final = 16_000_000  # px; a JPEG above MAX_PIXELS is scaled down to about this size
+_LARGE: Final = 16_000_000  # px; above, check in colour, so that bronze needs as much memory as silver will
 
 Reason = Literal[
     "empty",
     "not an image",
+    "unsupported format",
     "truncated",
     "unsupported mode",
     "too small",
@@ -35,7 +42,7 @@ Reason = Literal[
 ]
 
 _ORIENTATION: Final = 0x0112  # the EXIF tag
-_TURNS: Final = {  # what makes a photo of each orientation upright
+_TURNS: Final = {  # orientation → the operation that makes the photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -44,16 +51,13 @@ _TURNS: Final = {  # what makes a photo of each orientation upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_WHITE: Final = (255, 255, 255)
-_EIGHT_BIT: Final = {"RGB", "L", "1", "CMYK", "YCbCr"}
-_TRANSPARENT: Final = {"RGBA", "LA", "PA", "P", "RGBa", "La"}
-_DEEP: Final = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+_LYING: Final = 5  # orientations from here on swap width and height
 
-Image.MAX_IMAGE_PIXELS = None  # our own limit speaks first, and says which rule it is
+Image.MAX_IMAGE_PIXELS = None  # our own limits apply instead, with clearer messages
 
 
 class Rejected(Exception):
-    """The photo cannot be used. reason is one of the fixed ones, detail says what was met."""
+    """The photo cannot be used. reason: one of the fixed reasons; detail: what was found."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -62,56 +66,94 @@ class Rejected(Exception):
 
 
 class Facts(NamedTuple):
+    """Facts stored with an accepted photo."""
+
     width: int  # px, upright
     height: int  # px, upright
 
 
+class Photo(NamedTuple):
+    """A decoded, upright photo. For a JPEG above MAX_PIXELS, pixels is smaller than facts say."""
+
+    pixels: Image.Image
+    facts: Facts
+
+
 def check(data: bytes) -> Facts:
-    """The photo's upright size, after decoding every pixel. Raises Rejected, for a photo too small, too."""
+    """Check that every pixel can be decoded; returns the upright size. Raises Rejected, also if it is too small."""
     try:
-        image = _read(data, _brightness)
-    except Rejected:  # a lossless JPEG's brightness cannot be had alone, and who refuses a photo looks twice
-        image = _read(data, _colours)
-    if min(image.size) < MIN_SIDE:
-        raise Rejected("too small", f"{image.width}x{image.height} px, at least {MIN_SIDE} px a side")
-    return Facts(image.width, image.height)
+        facts = _read(data, _brightness).facts
+    except Rejected:  # lossless JPEGs cannot be decoded as brightness alone: try in colour before rejecting
+        facts = _read(data, _colours).facts
+    return _large_enough(facts)
 
 
 def decode(data: bytes) -> Image.Image:
-    """The photo as an upright 8-bit RGB image. Raises Rejected."""
-    return _read(data, _colours)
+    """Decode the photo into an upright 8-bit sRGB image. Raises Rejected."""
+    return _read(data, _colours).pixels
 
 
-def _read(data: bytes, make: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """What `make` makes of the opened photo. Raises Rejected."""
+def read(data: bytes) -> Photo:
+    """Decode the photo as `decode` does, with its size. Raises Rejected, also if it is too small."""
+    photo = _read(data, _colours)
+    _large_enough(photo.facts)
+    return photo
+
+
+def _large_enough(facts: Facts) -> Facts:
+    if min(facts) < MIN_SIDE:
+        raise Rejected("too small", f"{facts.width}x{facts.height} px, at least {MIN_SIDE} px a side")
+    return facts
+
+
+def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
+    """Open the photo, load its pixels with `load`, and turn it upright. Raises Rejected."""
     if not data:
         raise Rejected("empty", "0 bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd EXIF; what matters becomes a reason
-        image = _open(data)
-        if image.width * image.height > MAX_PIXELS:
-            raise Rejected("too large", f"{image.width}x{image.height} px, at most {MAX_PIXELS:,} px")
+        warnings.simplefilter("ignore")  # Pillow warns about odd EXIF; real problems become reasons
+        image, format = _open(data)
+        met = f"{image.width}x{image.height} px"
         try:
-            return make(image)
+            scaled_from = _fit(image, data, format)
+            loaded = load(image)
+            turn = _orientation(image)  # only now: in a PNG it may follow the pixels
+            width, height = scaled_from or image.size
+            facts = Facts(height, width) if turn >= _LYING else Facts(width, height)
+            return Photo(loaded.transpose(_TURNS[turn]) if turn in _TURNS else loaded, facts)
         except Rejected:
             raise
+        except UnsupportedMode as error:
+            raise Rejected("unsupported mode", str(error)) from error
         except MemoryError as error:
-            # not "too large", which is settled: the next run may have more, and tries again
-            said = f"{image.width}x{image.height} px do not fit in this worker's memory"
-            raise Rejected("unreadable source", said) from error
-        except Exception as error:  # a decoder fed with hostile bytes may raise nearly anything
-            raise Rejected("truncated", f"{image.format}: {error}") from error
+            # not "too large", which is final: the next run tries again, maybe with more memory
+            raise Rejected("unreadable source", f"{met} do not fit in this worker's memory") from error
+        except Exception as error:  # on hostile bytes, a decoder may raise nearly anything
+            if format == "JPEG" and not data.endswith((jpeg.EOI, *jpeg.FILLINGS)):
+                return _read_without_end(data)
+            raise Rejected("truncated", f"{format}: {error}") from error
+
+
+def _read_without_end(data: bytes) -> Photo:
+    """Read a JPEG that lacks only its end marker. Raises Rejected if pixels are missing, too."""
+    first, *others = jpeg.FILLINGS
+    data = data.removesuffix(b"\xff")  # half of the end marker
+    photo = _read(data + first, _colours)
+    for filling in others:
+        if ImageChops.difference(photo.pixels, _read(data + filling, _colours).pixels).getbbox():
+            raise Rejected("truncated", "JPEG: it ends before its last pixel")
+    return photo
 
 
 def _colours(image: Image.Image) -> Image.Image:
     image.load()
-    return _to_rgb(_upright(image))
+    return to_srgb(image)
 
 
 def _brightness(image: Image.Image) -> Image.Image:
-    """A JPEG's brightness alone, in half the time: all of its data is read, so that damage shows as it would in colour.
+    """Decode only a JPEG's brightness, in half the time. All data is still read, so damage is found as in colour.
 
-    Not where colours can fail by themselves: their planes fit brightness by no whole number, or memory may end.
+    Decodes in colour where that can fail for other reasons: fractional subsampling factors, or size (memory).
     """
     planes = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
     fits = all(side and max(sides) % side == 0 for sides in zip(*planes, strict=True) for side in sides)
@@ -119,51 +161,49 @@ def _brightness(image: Image.Image) -> Image.Image:
         return _colours(image)
     image.draft("L", None)
     image.load()
-    return _upright(image)
+    return image
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes) -> formats.Opened:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        name = _format_by_magic(data)
-        if name:
-            raise Rejected("truncated", f"{name}: header cut short or damaged") from error
-        raise Rejected("not an image", f"{_guess(data)}; accepted: JPEG, PNG, WebP") from error
-    except Exception as error:  # see decode
-        raise Rejected("truncated", f"header: {error}") from error
+        return formats.open_photo(data)
+    except formats.Unreadable as error:
+        header = jpeg.header(data) if formats.format_of(data) == "JPEG" else None
+        if header and header.bits > 8:
+            said = f"a JPEG of {header.bits} bits per sample; 8 are read: export it as an ordinary JPEG"
+            raise Rejected("unsupported mode", said) from error
+        raise Rejected(error.why, error.detail) from error
 
 
-def _format_by_magic(data: bytes) -> str | None:
-    """The format that the first bytes promise, even if there are only some of them."""
-    if data[:1] == b"\xff" and b"\xff\xd8\xff".startswith(data[:3]):
-        return "JPEG"
-    if data[:1] == b"\x89" and b"\x89PNG".startswith(data[:4]):
-        return "PNG"
-    if data[:4] == b"RIFF" and b"WEBP".startswith(data[8:12]):
-        return "WebP"
-    return None
-
-
-def _guess(data: bytes) -> str:
-    """What a person would call the file."""
-    head = data[:512].lstrip().lower()
-    if head.startswith((b"gif8", b"bm", b"ii*\0", b"mm\0*")):
-        return {b"g": "a GIF", b"b": "a BMP", b"i": "a TIFF", b"m": "a TIFF"}[head[:1]]
-    if b"<svg" in head:
-        return "an SVG"
-    return "text" if data[:512].isascii() else "unknown bytes"
+def _fit(image: Image.Image, data: bytes, format: str) -> tuple[int, int] | None:
+    """Make the photo fit in memory; returns its true size if it will be scaled down, else None. Raises Rejected."""
+    size = image.size
+    pixels = image.width * image.height
+    if pixels <= MAX_PIXELS:
+        return None
+    said = f"{image.width}x{image.height} px, at most {MAX_PIXELS:,} px"
+    if format != "JPEG":
+        raise Rejected("too large", f"{said} as {format}, {MAX_SCALED_PIXELS:,} px as JPEG")
+    header = jpeg.header(data)
+    if header is None or not header.in_one_scan:
+        raise Rejected("too large", f"{said} as progressive JPEG, {MAX_SCALED_PIXELS:,} px as baseline JPEG")
+    if pixels > MAX_SCALED_PIXELS:
+        raise Rejected("too large", f"{image.width}x{image.height} px, at most {MAX_SCALED_PIXELS:,} px")
+    scale = 2 if pixels <= 4 * _SCALED else 4
+    image.draft(None, (image.width // scale, image.height // scale))
+    return size
 
 
 def orientation(data: bytes) -> int:
-    """How the camera was held, 1 to 8 as EXIF counts; 1 (upright) if the photo does not say, or cannot be read."""
+    """EXIF orientation, 1 to 8; 1 (upright) if the photo has none or cannot be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = _open(data)
+            image, format = _open(data)
         except Rejected:
             return 1
-        if image.width * image.height > MAX_PIXELS:  # a PNG may have to be decoded for what stands behind its pixels
+        # in a PNG the tag may follow the pixels, which then have to be decoded
+        if format != "JPEG" and image.width * image.height > MAX_PIXELS:
             return 1
         return _orientation(image)
 
@@ -172,29 +212,5 @@ def _orientation(image: Image.Image) -> int:
     try:
         turn = image.getexif().get(_ORIENTATION, 1)
         return turn if turn in _TURNS else 1
-    except Exception:  # noqa: BLE001  # damaged metadata; the pixels are whole
+    except Exception:  # noqa: BLE001  # damaged metadata; the pixels are intact
         return 1
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    turn = _TURNS.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode in _DEEP:  # Pillow's own conversion would clip 16 bits to white
-        deep = np.asarray(image, dtype=np.uint32)
-        grey = np.minimum(deep // 257, 255).astype(np.uint8)
-        if "transparency" in image.info:
-            grey[deep == image.info["transparency"]] = 255
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode in _TRANSPARENT or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        flat = Image.new("RGB", rgba.size, _WHITE)
-        flat.paste(rgba, mask=rgba.getchannel("A"))
-        return flat
-    if image.mode in _EIGHT_BIT:
-        return image.convert("RGB")
-    raise Rejected("unsupported mode", f"Pillow mode {image.mode}")

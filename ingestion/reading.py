@@ -1,29 +1,32 @@
-"""What the executors do with each listed file: read it, strip it of metadata, check it, hash it.
+"""Read, strip, check and hash the listed files, in the executors.
 
-listed files (Arrow) ──read──▶ bytes ──metadata.strip──▶ bytes ──photo.check──▶ the file with content, size and
-                                                                        image_id, or with the reason
+listed files (Arrow) ──read──▶ bytes ──admission.admit──▶ the file with content, size and image_id, or with the reason
 
-A disk answers at once; a bucket takes 20 to 50 ms for every object, so a task has many requests under way.
+A bucket takes 20 to 50 ms per object, so a task keeps many requests in flight. Memory is bounded by the bytes read
+ahead and the bytes per Arrow batch; either holds at least one photo, whatever its size.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote_plus
 
 import pyarrow as pa
 
+from catalog.blocklist import BlockList
 from catalog.storage import filesystem, is_remote
-from ingestion.metadata import strip
-from ingestion.photo import MAX_BYTES, Rejected, check
+from ingestion.admission import admit, image_id_of
+from ingestion.photo import MAX_BYTES, Rejected
 
-_BATCH_BYTES = 8 * 1024 * 1024  # of photos an Arrow batch, so that a worker's memory stays small
+_BATCH_BYTES = 8 * 1024 * 1024  # photos per Arrow batch, or one larger photo
 _BATCH_ROWS = 256
-_REQUESTS = 32  # to a bucket at once; 32 in flight at 50 ms each are 640 photos/s a task
-_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # as a folder label=… it would be read back as null
-_MAX_FOLDER_NAME = 255  # bytes, what file systems allow
+_AHEAD_BYTES = 16 * 1024 * 1024  # photos to read ahead, or one larger photo
+_REQUESTS = 32  # concurrent requests to a bucket; at 50 ms each, 640 photos/s per task
+BLOCKED = "blocked"  # the reason of a photo on a block list; it is left out, not quarantined
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # in an export, label=… of this name would be read as null
+_MAX_FOLDER_NAME = 255  # bytes; the limit of common file systems
 _ARROW = pa.schema(
     [
         ("image_id", pa.string()),
@@ -44,38 +47,42 @@ CHECKED_SCHEMA = (
 )
 
 
-def check_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def check_files(batches: Iterable[pa.RecordBatch], block_lists: Sequence[BlockList] = ()) -> Iterator[pa.RecordBatch]:
+    """Read and check the listed files; yields rows of CHECKED_SCHEMA, in batches of bounded size.
+
+    A file whose photo is on a block list gets the reason BLOCKED.
+    """
     rows: list[dict[str, object]] = []
     held = 0
-    for file, content in _with_content(file for batch in batches for file in batch.to_pylist()):
-        row = _check_file(file, content)
-        rows.append(row)
-        held += len(content) if isinstance(content, bytes) else 0
-        if held >= _BATCH_BYTES or len(rows) >= _BATCH_ROWS:
+    for file, content in with_content(file for batch in batches for file in batch.to_pylist()):
+        row, size = _check_file(file, content, block_lists)
+        if rows and (held + size > _BATCH_BYTES or len(rows) >= _BATCH_ROWS):
             yield pa.RecordBatch.from_pylist(rows, _ARROW)
             rows, held = [], 0
+        rows.append(row)
+        held += size
     if rows:
         yield pa.RecordBatch.from_pylist(rows, _ARROW)
 
 
 File = dict[str, Any]  # one row of the listing
-Content = bytes | Rejected  # what reading a file gave
+Content = bytes | Rejected  # a file's bytes, or why they could not be read
 
 
-def _with_content(files: Iterable[File]) -> Iterator[tuple[File, Content]]:
-    """Every file with its bytes, in order; those of a bucket are fetched many at a time."""
-    with ThreadPoolExecutor(_REQUESTS) as pool:  # starts no thread before it has work
+def with_content(files: Iterable[File]) -> Iterator[tuple[File, Content]]:
+    """Yield every file with its bytes, in order. Files in a bucket are fetched concurrently."""
+    with ThreadPoolExecutor(_REQUESTS) as pool:  # starts threads only when there is work
         for group in _groups(files):
             remote = is_remote(group[0]["source_path"])
             yield from zip(group, pool.map(_read, group) if remote else map(_read, group), strict=True)
 
 
 def _groups(files: Iterable[File]) -> Iterator[list[File]]:
-    """Files to read together: few enough, and small enough, that their bytes fit in memory at once."""
+    """Group files to read together: at most _REQUESTS files and _AHEAD_BYTES bytes, but at least one file."""
     group: list[File] = []
     size = 0
     for file in files:
-        if group and (len(group) >= _REQUESTS or size + file["size"] > MAX_BYTES):
+        if group and (len(group) >= _REQUESTS or size + file["size"] > _AHEAD_BYTES):
             yield group
             group, size = [], 0
         group.append(file)
@@ -84,26 +91,24 @@ def _groups(files: Iterable[File]) -> Iterator[list[File]]:
         yield group
 
 
-def _check_file(file: File, content: Content) -> dict[str, object]:
-    """The listed file with its content and facts, or with the reason why not."""
+def _check_file(file: File, content: Content, block_lists: Sequence[BlockList]) -> tuple[dict[str, object], int]:
+    """Check one file; returns its row of CHECKED_SCHEMA and the size of the content in bytes, 0 if rejected."""
     row = {**file, "image_id": None, "content": None, "width": None, "height": None}
     if isinstance(content, Rejected):
-        return row | {"reason": content.reason, "detail": content.detail}
+        return row | {"reason": content.reason, "detail": content.detail}, 0
     try:
-        content = strip(content)  # before it is checked: what is stored is what was found to be whole
-        facts = check(content)
+        photo, facts = admit(content)
     except Rejected as rejection:
-        return row | {"reason": rejection.reason, "detail": rejection.detail}
-    return row | {
-        "image_id": hashlib.sha256(content).hexdigest(),
-        "content": content,
-        "width": facts.width,
-        "height": facts.height,
-    }
+        return row | {"reason": rejection.reason, "detail": rejection.detail}, 0
+    image_id = image_id_of(photo)
+    if any(image_id in block_list for block_list in block_lists):
+        return row | {"reason": BLOCKED}, 0
+    facts_of_it = {"image_id": image_id, "content": photo, "width": facts.width, "height": facts.height}
+    return row | facts_of_it, len(photo)
 
 
 def _read(file: File) -> Content:
-    """The file's bytes, or why there are none."""
+    """Read a file's bytes, unless the listing, its label or its size rules it out."""
     if file["reason"] is not None:
         return Rejected(file["reason"], file["detail"])
     path, size = file["source_path"], file["size"]
@@ -111,31 +116,39 @@ def _read(file: File) -> Content:
         _check_label(file["label"])
         if size > MAX_BYTES:
             raise Rejected("too large", f"{size:,} bytes, at most {MAX_BYTES:,}")
-        if is_remote(path):
-            fs, inner = filesystem(path)
-            with fs.open_input_stream(inner, compression=None) as stream:
-                return bytes(stream.read(MAX_BYTES))
-        with open(path, "rb") as stream:
-            return stream.read(MAX_BYTES)  # a pipe or a file that grows must not fill the memory
+        return read_photo(path)
     except Rejected as rejection:
         return rejection
     except OSError as error:
         return Rejected("unreadable source", error.strerror or str(error))
 
 
+def read_photo(path: str) -> bytes:
+    """Read a file, at most MAX_BYTES: a pipe or a growing file must not fill the memory. Raises Rejected, OSError."""
+    if is_remote(path):
+        fs, inner = filesystem(path)
+        with fs.open_input_stream(inner, compression=None) as stream:
+            content = bytes(stream.read(MAX_BYTES + 1))
+    else:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise Rejected("too large", f"over {MAX_BYTES:,} bytes")
+    return content
+
+
 def _check_label(label: object) -> None:
-    """A label becomes the folder `label=…`, so it must be there and must fit."""
+    """Raise Rejected if the label is missing or too long: it becomes the name of a partition folder in gold."""
     if not isinstance(label, str) or not label.strip():
-        raise Rejected("label missing", "the photo is in no folder that could name it")
+        raise Rejected("label missing", "the photo is not in a label's folder")
     if label == _HIVE_NULL:
         raise Rejected("label missing", f"'{label}' is how Hive writes a missing value: rename the folder")
-    if len(f"label={partition_value(label)}".encode()) > _MAX_FOLDER_NAME:
-        raise Rejected("label missing", f"its folder's name is too long for label=…: at most {_MAX_FOLDER_NAME} bytes")
+    if (length := len(partition_folder(label))) > _MAX_FOLDER_NAME:
+        raise Rejected(
+            "label missing", f"'label=…' is {length} bytes with %XX for special characters, over {_MAX_FOLDER_NAME}"
+        )
 
 
-def partition_value(value: str) -> str:
-    """The value as Spark writes it in a folder name (`ExternalCatalogUtils.escapePathName`)."""
-    return "".join(f"%{ord(c):02X}" if c in _ESCAPED else c for c in value)
-
-
-_ESCAPED = {chr(c) for c in range(1, 0x20)} | set("\"#%'*/:=?\\\x7f{[]^")
+def partition_folder(label: str) -> str:
+    """Name of the label's partition folder, as Iceberg encodes it (`PartitionSpec.partitionToPath`)."""
+    return "label=" + quote_plus(label, safe="*").replace("~", "%7E")

@@ -1,7 +1,7 @@
-"""Athena over HTTP on loopback: moto's, taught what it lacks.
+"""A fake Athena over HTTP on loopback: moto, extended by what it lacks.
 
-moto runs no SQL; rows are queued, as its users do. It knows no failing query, no scanned bytes, no update of a named
-query, and asks for no output location: these answers are added here, in AWS' own words.
+moto runs no SQL; tests queue the rows that the next query returns. Failing queries, scanned bytes, updates of named
+queries, paging and the required output location are added here, with AWS' messages.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from moto.athena.responses import AthenaResponse
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
-from catalog.glue import GlueCatalog
-from tests.snapshots import snapshot
+from catalog.lake import open_lake
+from tests.lakes_by_hand import append, vectors
 
 REGION = "eu-west-3"
 _ACCOUNT = "123456789012"
+_PAGE = 1000  # most rows per page of GetQueryResults, including the header
 
 
 class AthenaServer:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self.ending: dict[str, Any] = {}  # what is told of queries besides moto's own: State, reason, bytes
+        self.ending: dict[str, Any] = {}  # overrides of a query's state, reason and bytes
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead boto3 here."""
+        """AWS_* variables that point boto3 to this server."""
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         return keys | {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 
     @property
     def queries(self) -> list[Execution]:
-        """Those that were started, in order."""
+        """The queries started so far, in order."""
         return list(self.backend.executions.values())
 
     @property
@@ -47,7 +48,7 @@ class AthenaServer:
         return get_backend("athena")[_ACCOUNT][REGION]
 
     def holds(self, lake: str, prefix: str = "fruits", results: str = "") -> None:
-        """A lake in a bucket with one table in Glue, and no other lake; a bucket for results, if they have one."""
+        """Set up a lake in a bucket with one table in Glue, no other lakes, and optionally a bucket for results."""
         get_backend("glue")[_ACCOUNT][REGION].reset()
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
@@ -56,26 +57,30 @@ class AthenaServer:
                 bucket = boto3.resource("s3", region_name=REGION).Bucket(uri.split("/")[2])
                 if bucket.creation_date is None:
                     bucket.create(CreateBucketConfiguration={"LocationConstraint": REGION})
-            GlueCatalog(lake, prefix).publish(snapshot("1"))
+            append(open_lake(lake, prefix), "gold.fruit_vectors", vectors("Fig", (1.0, 2.0)))
 
     def answers(self, columns: Sequence[tuple[str, str]], *rows: Sequence[str | None], header: bool = True) -> None:
-        """Queue the answer of the next query: columns as (name, Athena's type), values as text."""
+        """Queue the result of the next query: columns as (name, Athena type), values as text."""
         told = [[name for name, _ in columns]] if header else []
         result = {
             "rows": [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in [*told, *rows]],
-            "column_info": [{"Name": n, "Type": t, "Precision": 10, "Scale": 2} for n, t in columns],
+            "column_info": [
+                {"Name": name, "Type": type_, "Precision": 10, "Scale": 2, "Nullable": "UNKNOWN"}
+                for name, type_ in columns
+            ],
         }
         self._post("/moto-api/static/athena/query-results", {"region": REGION, "results": [result]})
 
     def takes(self, looks: int) -> None:
-        """Queries stay queued for so many looks, and run for as many."""
+        """Let queries stay queued for this many polls, and then running for as many."""
         transition = {"progression": "manual", "times": looks}
         self._post(
             "/moto-api/state-manager/set-transition", {"model_name": "athena::execution", "transition": transition}
         )
 
     def reset(self) -> None:
-        self._post("/moto-api/reset", {})
+        """Delete all queries and queued results, but nothing in other services, which belongs to other tests."""
+        get_backend("athena").reset()
         self._post("/moto-api/state-manager/unset-transition", {"model_name": "athena::execution"})
 
     def _post(self, path: str, body: object) -> None:
@@ -91,6 +96,7 @@ def athena_server() -> Iterator[AthenaServer]:
     moto.start()
     try:
         server = AthenaServer(moto.get_host_and_port()[1])
+        server.reset()
         with pytest.MonkeyPatch.context() as patch:
             _teach(server, patch)
             yield server
@@ -101,6 +107,7 @@ def athena_server() -> Iterator[AthenaServer]:
 
 def _teach(server: AthenaServer, patch: pytest.MonkeyPatch) -> None:
     start, get = AthenaResponse.start_query_execution, AthenaResponse.get_query_execution
+    results = AthenaResponse.get_query_results
 
     def start_query_execution(self: AthenaResponse) -> object:
         if not (self._get_param("ResultConfiguration") or {}).get("OutputLocation"):
@@ -116,6 +123,14 @@ def _teach(server: AthenaServer, patch: pytest.MonkeyPatch) -> None:
         answer["QueryExecution"]["Status"] |= {k: v for k, v in server.ending.items() if k.startswith("Sta")}
         answer["QueryExecution"]["Statistics"] |= {k: v for k, v in server.ending.items() if not k.startswith("Sta")}
         return json.dumps(answer)
+
+    def get_query_results(self: AthenaResponse) -> str:
+        answer = json.loads(results(self))
+        rows = answer["ResultSet"]["Rows"]
+        start = int(self._get_param("NextToken") or 0)
+        end = start + min(self._get_param("MaxResults") or _PAGE, _PAGE)
+        answer["ResultSet"]["Rows"] = rows[start:end]
+        return json.dumps(answer | ({"NextToken": str(end)} if end < len(rows) else {}))
 
     def batch_get_named_query(self: AthenaResponse) -> str:
         ids = self._get_param("NamedQueryIds")
@@ -143,5 +158,11 @@ def _teach(server: AthenaServer, patch: pytest.MonkeyPatch) -> None:
         stored.query_string = self._get_param("QueryString")
         return "{}"
 
-    for taught in (start_query_execution, get_query_execution, batch_get_named_query, update_named_query):
+    for taught in (
+        start_query_execution,
+        get_query_execution,
+        get_query_results,
+        batch_get_named_query,
+        update_named_query,
+    ):
         patch.setattr(AthenaResponse, taught.__name__, taught, raising=False)

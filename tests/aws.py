@@ -1,14 +1,15 @@
-"""AWS over HTTP on loopback: moto, as strict as AWS is about Glue, and able to fail when it is told to.
+"""A fake AWS over HTTP on loopback: moto, made as strict as AWS about Glue, with failures on request.
 
-boto3, pyarrow, Spark's S3A ──HTTP──▶ told answers, Glue's own rules ──▶ moto
+boto3, pyarrow, Spark ──HTTP──▶ answers set by tests, Glue's own rules ──▶ moto
 
-moto takes batches of any size, gives all partitions on one page, and lets UpdateTable change any version.
+moto itself lets UpdateTable change any version, and allows comments of any length.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache, cached_property
@@ -20,7 +21,6 @@ import pytest
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
-from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
@@ -30,18 +30,13 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-3"
 _ACCOUNT = "123456789012"
-_LIMITS = {
-    "BatchCreatePartition": ("PartitionInputList", 100),
-    "BatchUpdatePartition": ("Entries", 100),
-    "BatchDeletePartition": ("PartitionsToDelete", 25),
-}
-_PAGE = 50  # partitions; Glue gives more, but never promises how many
+_KEY = re.compile("Credential=([^/]+)/")
 
 Told = Callable[[dict[str, Any]], Response | None]  # the answer to a request, None to let it through
 
 
 class AwsServer:
-    """calls: Glue's operations that came in, in order, with their requests."""
+    """The server. calls: Glue operations received, in order, with their requests; signed_by: access keys received."""
 
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -50,6 +45,7 @@ class AwsServer:
         self._updating = Lock()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.signed_by: set[str] = set()
         Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -57,7 +53,7 @@ class AwsServer:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Those that lead everything here, and nowhere else."""
+        """AWS_* variables that point every client to this server."""
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         files = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
         return keys | files | {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
@@ -73,7 +69,7 @@ class AwsServer:
 
     @cached_property
     def s3(self) -> S3Client:
-        with self.environment():  # whatever a test has set
+        with self.environment():  # overrides variables that a test has set
             return _session().client("s3", endpoint_url=self.url)
 
     @cached_property
@@ -82,7 +78,7 @@ class AwsServer:
             return _session().client("glue", endpoint_url=self.url)
 
     def make_bucket(self, name: str, region: str = REGION) -> str:
-        """An empty bucket; what another test left in it is gone."""
+        """Make a bucket, or empty an existing one."""
         bucket = _session(region).resource("s3", endpoint_url=self.url).Bucket(name)
         if bucket.creation_date is None:
             bucket.create(CreateBucketConfiguration={"LocationConstraint": region})
@@ -90,15 +86,15 @@ class AwsServer:
         return name
 
     def forget_tables(self) -> None:
-        """An empty Glue."""
+        """Delete all databases and tables in Glue."""
         get_backend("glue")[_ACCOUNT][REGION].reset()
         self.calls.clear()
 
     @contextmanager
     def answering(self, operation: str, told: Told, times: int | None = None) -> Iterator[list[dict[str, Any]]]:
-        """Answer an operation of Glue (`UpdateTable`), or requests to S3 (`PUT /bucket/key`), by a function.
+        """Let a function answer an operation of Glue (`UpdateTable`), or requests to S3 (`PUT /bucket/key`).
 
-        Only so many times, if given. Gives the requests that were answered.
+        Optionally limited to a number of times. Yields the list of requests answered.
         """
         seen: list[dict[str, Any]] = []
 
@@ -116,6 +112,8 @@ class AwsServer:
             self._told.remove(rule)
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        if key := _KEY.search(environ.get("HTTP_AUTHORIZATION", "")):
+            self.signed_by.add(key[1])
         _, dot, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition("AWSGlue.")
         request: dict[str, Any] = {}
         if dot:
@@ -129,31 +127,19 @@ class AwsServer:
         for name, told in list(self._told):
             if operation.startswith(name) and (answer := told(request)) is not None:
                 return answer(environ, start_response)
-        if operation == "GetPartitions":
-            return self._page(request, environ)(environ, start_response)
-        with self._updating if operation == "UpdateTable" else nullcontext():  # compared and swapped at once
+        with self._updating if operation == "UpdateTable" else nullcontext():  # an atomic compare-and-swap
             if (refusal := _refusal(operation, request) if dot else None) is not None:
                 return refusal(environ, start_response)
             return self._moto(environ, start_response)
 
-    def _page(self, request: dict[str, Any], environ: WSGIEnvironment) -> Response:
-        body, status, _ = run_wsgi_app(self._moto, dict(environ))
-        answer = json.loads(b"".join(body))
-        if not status.startswith("200"):
-            return Response(json.dumps(answer), int(status[:3]), mimetype="application/x-amz-json-1.1")
-        start = int(request.get("NextToken", 0))
-        page = {"Partitions": answer["Partitions"][start : start + _PAGE]}
-        more = {"NextToken": str(start + _PAGE)} if start + _PAGE < len(answer["Partitions"]) else {}
-        return Response(json.dumps(page | more), mimetype="application/x-amz-json-1.1")
 
-
-@cache  # of what a session reads, a megabyte of JSON a service
+@cache  # a session reads a megabyte of JSON per service
 def _session(region: str = REGION) -> boto3.Session:
     return boto3.Session("test", "test", region_name=region)
 
 
 def glue_error(code: str, message: str = "", status: int = 400) -> Response:
-    """A refusal in Glue's words."""
+    """Make an error response of Glue."""
     return Response(json.dumps({"__type": code, "Message": message}), status, mimetype="application/x-amz-json-1.1")
 
 
@@ -162,21 +148,16 @@ def glue_answer(**fields: object) -> Response:
 
 
 def s3_error(code: str, status: int) -> Response:
-    """A refusal in S3's words."""
+    """Make an error response of S3."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>told to</Message></Error>"
     return Response(body, status, mimetype="application/xml", headers={"Connection": "close"})
 
 
 def _refusal(operation: str, request: dict[str, Any]) -> Response | None:
-    """What AWS would refuse and moto takes."""
-    if operation in _LIMITS:
-        items, most = _LIMITS[operation]
-        if len(request[items]) > most:
-            return glue_error("InvalidInputException", f"{operation} takes {most} items at most")
+    """The error for a request that AWS refuses, but moto accepts; None for others."""
     if operation in ("CreateTable", "UpdateTable"):
-        table = request["TableInput"]
-        for column in [*table.get("StorageDescriptor", {}).get("Columns", []), *table.get("PartitionKeys", [])]:
-            if len(column["Comment"]) > 255:
+        for column in request["TableInput"]["StorageDescriptor"]["Columns"]:
+            if len(column.get("Comment", "")) > 255:
                 return glue_error("InvalidInputException", f"the comment of {column['Name']} is too long")
     if operation == "UpdateTable" and "VersionId" in request:
         glue = get_backend("glue")[_ACCOUNT][REGION]

@@ -1,11 +1,10 @@
-"""One Spark session for all tests of a process, and one built lake for those that only look."""
+"""Shared fixtures: one Spark session per test process, and a built lake for tests that only read."""
 
 from __future__ import annotations
 
 import fcntl
 import gc
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +13,30 @@ import pytest
 from pyspark.sql import SparkSession
 
 from bootstrap import session, settings
-from catalog.errors import SettingsError
-from ingestion.samples import draw_photo, write_sample_photos
+from ingestion.samples import write_sample_photos
 from tests.aws import AwsServer
-from tests.lakes import AWKWARD_LABELS, Lake
-from transforms.weights import prepare
+from tests.lakes import AWKWARD_FOLDER, AWKWARD_LABELS, Lake
+from tests.photos import sample_photo
+
+_SLOW_FIXTURES = {"spark", "emr_aws"}
+_LONGEST = {"training", "torture"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that need a Spark session, or stacks on the moto server, as slow: `-m "not slow"` starts no JVM.
+
+    Folders with a few tests that take minutes go first, so that they do not run alone at the end.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
+    for item in items:
+        if _SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """A developer's own FRUITLAKE_* variables do not reach the tests."""
+    """Remove the developer's FRUITLAKE_* variables."""
     with pytest.MonkeyPatch.context() as environment:
         for name in [n for n in os.environ if n.startswith("FRUITLAKE_")]:
             environment.delenv(name)
@@ -32,14 +45,14 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What takes long to make is made once: Spark's S3 jars in it are the user's own, and the exported weights, the
-    cluster's environment and a built lake belong to all test processes.
+    """A cache folder for the tests. It links to the user's jars of Spark; all test processes share the cluster's
+    packaged environment and the built lake, which take long to build.
     """
     folder = tmp_path_factory.mktemp("cache")
-    everybodys = tmp_path_factory.getbasetemp()
+    shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        everybodys = everybodys.parent
-    places = {"ivy": settings.load().cache} | dict.fromkeys(("onnx", "emr", "built"), everybodys)
+        shared = shared.parent
+    places = {"jars": settings.load().cache} | dict.fromkeys(("emr", "built"), shared)
     for name, place in places.items():
         (place / name).mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(place / name)
@@ -48,7 +61,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_garbage() -> Iterator[None]:
-    """Java keeps what Python's DataFrames stand for until Python frees them; left alone, it waits for very long."""
+    """Free DataFrames after each module: Java keeps their plans until Python's garbage collector runs."""
     yield
     gc.collect()
 
@@ -62,7 +75,7 @@ def aws_server() -> Iterator[AwsServer]:
 
 @pytest.fixture
 def aws(aws_server: AwsServer) -> Iterator[AwsServer]:
-    """AWS on loopback, with no tables in it; the variables lead there."""
+    """The moto server without tables; the AWS_* variables point to it."""
     aws_server.forget_tables()
     with aws_server.environment():
         yield aws_server
@@ -70,18 +83,13 @@ def aws(aws_server: AwsServer) -> Iterator[AwsServer]:
 
 @pytest.fixture(scope="session")
 def cache(cache_folder: Path, spark: SparkSession) -> Path:
-    """The cache folder of all tests of a process: the bundled weights are exported once.
-
-    Whoever asks for it may run something: then it runs in the one session, which can reach S3.
-    """
-    with locked(cache_folder / "onnx"):
-        prepare("bundled", "onnx", cache_folder, str(cache_folder / "exported"))
+    """The cache folder, for tests that run the pipeline in this process's Spark session."""
     return cache_folder
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Only one test process at a time makes what the folder is for."""
+    """Hold the folder's lock, so that only one test process fills it."""
     with open(folder / "tests.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -89,46 +97,33 @@ def locked(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def spark(cache_folder: Path, aws_server: AwsServer) -> SparkSession:
-    """The one session; it reaches AWS on loopback if Spark's S3 jars can be had."""
-    with aws_server.environment(), locked(cache_folder / "ivy"):
-        try:
-            return session.start(settings.load(cache=cache_folder, lake="s3://lake"))
-        except SettingsError:
-            if os.environ.get("CI"):
-                raise  # there, no test may be skipped
-        return session.start(settings.load(cache=cache_folder))
+    """The Spark session of this test process; opening a lake makes it the session's catalog.
 
-
-@pytest.fixture(scope="session")
-def s3_spark(spark: SparkSession) -> SparkSession:
-    """The session, for tests that cannot do without S3."""
-    try:
-        session.start(settings.load(lake="s3://lake"))
-    except SettingsError as error:
-        pytest.skip(f"Spark's S3 jars could not be fetched: {error}")
-    return spark
+    Java and Python workers keep the AWS_* variables from the start of Spark, which point to the moto server.
+    """
+    with locked(cache_folder / "jars"), aws_server.environment():
+        given = settings.load(cache=cache_folder, driver_memory="1500m")  # three sessions share the machine
+        return session.start(given, given.open_lake())
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSession) -> Lake:
-    """A lake with every layer: sample photos of three varieties, and one photo of each awkward label.
+    """A lake with every layer: sample photos of three varieties, and a photo per awkward label, in an awkward folder.
 
-    Made once for all test processes; each looks at a copy of its own, of the same photos.
+    It is built once for all test processes; each gets a copy.
     """
-    everybodys = (cache / "built").resolve()  # by one path for all: what is stored of a photo names it
-    first = Lake(everybodys / "photos", everybodys / "lake", cache)
-    with locked(everybodys):
-        if not (everybodys / "whole").exists():
+    shared = (cache / "built").resolve()  # the same path in all processes, because rows contain the paths of photos
+    first = Lake(shared / "photos", shared / AWKWARD_FOLDER, cache)
+    with locked(shared):
+        if not (shared / "whole").exists():
             _write_photos(first.photos)
             first.run()
-            (everybodys / "whole").touch()
-    lake = Lake(first.photos, tmp_path_factory.mktemp("built") / "lake", cache)
-    shutil.copytree(first.path, lake.path)
-    return lake
+            (shared / "whole").touch()
+    return first.copy(tmp_path_factory.mktemp("built") / AWKWARD_FOLDER)
 
 
 def _write_photos(folder: Path) -> None:
-    write_sample_photos(folder, per_label=8, size=96, labels=("Apple Braeburn", "Banana", "Kiwi Half"), workers=1)
+    write_sample_photos(folder, per_label=8, labels=("Apple Braeburn", "Banana", "Kiwi Half"))
     for index, label in enumerate(AWKWARD_LABELS):
-        (folder / label).mkdir(exist_ok=True)  # if the first process failed
-        draw_photo("Plum", index, 96).save(folder / label / "plum.png")
+        (folder / label).mkdir(exist_ok=True)  # may exist if the first process failed
+        sample_photo("Plum", index, 96).save(folder / label / "plum.png")

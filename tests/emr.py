@@ -1,52 +1,52 @@
-"""EMR on loopback: moto deploys the template for real, with six gaps that are filled here, in AWS' own words.
+"""A fake EMR on loopback: moto deploys the template, and this module fills moto's gaps, with AWS' messages.
 
-- EMR's region is the request's, not always us-east-1;
-- a resource whose condition changes in an update comes or goes;
-- tags of a KMS key are Key and Value in CloudFormation, TagKey and TagValue in KMS;
-- a cluster made by CloudFormation stays alive without steps, and is protected, if the template says so;
-- AWS::EMRServerless::Application is a resource;
+- EMR uses the request's region, not always us-east-1;
+- an update creates or deletes resources whose condition changes;
+- tags of a KMS key are Key and Value in CloudFormation, but TagKey and TagValue in KMS, where its policy is text;
+- a cluster created by CloudFormation stays alive without steps, and is protected, if the template says so;
+- AWS::EMRServerless::Application is supported: a started one can be neither changed nor deleted, one with jobs cannot
+  be stopped, and stopping takes a moment;
+- AWS::EMR::Studio is supported, with a Url;
+- Service Quotas has those of EC2 and EMR Serverless: sufficient defaults, unless a test sets them;
 - a failed step has FailureDetails.
-Types that moto does not model at all (test_up.py lists them) are only checked by cfn-lint and over the template.
+Resource types that moto lacks entirely (listed in test_up.py) are only checked by cfn-lint and in the template.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from moto.backends import get_backend
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 from moto.emr.models import Cluster, Step
 from moto.emr.responses import ElasticMapReduceResponse
+from moto.emrserverless.exceptions import ValidationException
+from moto.emrserverless.models import EMRServerlessBackend
 from moto.kms.models import Key
+from moto.servicequotas.exceptions import NoSuchResource
+from moto.servicequotas.models import ServiceQuotasBackend
+from moto.servicequotas.responses import ServiceQuotasResponse
 
-import bootstrap.emr
 from tests.aws import REGION
+from tests.template import ACCOUNT
 
-ACCOUNT = "123456789012"
-TEMPLATE = Path(bootstrap.emr.__file__).with_name("stack.yaml")
+_ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _SERVICES = ("cloudformation", "emr", "emr-serverless", "ec2", "kms", "iam", "s3")
 
 
-def resources() -> dict[str, dict[str, Any]]:
-    """Those of the template, by name; `!Ref x` is {"Ref": "x"}."""
-    found: dict[str, dict[str, Any]] = load(str(TEMPLATE))["Resources"]
-    return found
-
-
 def forget_stacks() -> None:
-    """AWS with nothing in it."""
+    """Empty the fake AWS."""
     for service in _SERVICES:
         for backend in get_backend(service)[ACCOUNT].values():  # type: ignore[call-overload]
             backend.reset()
 
 
 def the_step() -> Step:
-    """The newest step of the newest cluster, to be driven by a test."""
+    """The newest step of the newest cluster, whose state a test may set."""
     clusters = get_backend("emr")[ACCOUNT][REGION].clusters
     step: Step = list(clusters.values())[-1].steps[-1]
     return step
@@ -55,6 +55,7 @@ def the_step() -> Step:
 def fill_gaps(patch: pytest.MonkeyPatch) -> None:
     def key_tags(properties: dict[str, Any]) -> None:
         tags = properties.get("Tags", [])
+        properties["KeyPolicy"] = json.dumps(properties["KeyPolicy"])
         properties["Tags"] = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in tags]
 
     def keep_alive(properties: dict[str, Any]) -> None:
@@ -67,15 +68,61 @@ def fill_gaps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Step, "status", property(_status_with_failure(Step.status.fget)))  # type: ignore[attr-defined]
     patch.delattr(ElasticMapReduceResponse, "get_region_from_url")
     patch.setattr(parsing.ResourceMap, "build_resource_diff", _diff_with_conditions)
+    patch.setattr(ServiceQuotasBackend, "get_service_quota", _quota)
+    patch.setattr(ServiceQuotasResponse, "get_aws_default_service_quota", _default_quota, raising=False)
+    patch.setattr(EMRServerlessBackend, "stop_application", _stop)
+    patch.setattr(EMRServerlessBackend, "get_application", _stopping(EMRServerlessBackend.get_application))
+    patch.setattr(EMRServerlessBackend, "list_job_runs", _job_runs)
+    allowed.clear()
     known = parsing.get_model_map()
     patch.setitem(known, "AWS::EMRServerless::Application", _Application)
+    patch.setitem(known, "AWS::EMR::Studio", _Studio)
+
+
+allowed: dict[str, float] = {}  # vCPUs by quota code, set by tests
+
+
+def _quota(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
+    if quota_code not in allowed:
+        raise NoSuchResource
+    return {"ServiceCode": service_code, "QuotaCode": quota_code, "Value": allowed[quota_code]}
+
+
+def _default_quota(self: Any) -> str:
+    known = json.loads(self.body)["QuotaCode"] in ("L-1216C47A", "L-34B43A08", "L-D05C8A75")
+    return json.dumps({"Quota": {"Value": 1000.0 if known else 0.0}})
+
+
+def _job_runs(self: Any, application_id: str, states: list[str] | None = None, **_: Any) -> list[Any]:
+    runs = self.job_runs.get(application_id, [])
+    return [run for run in runs if not states or run.state in states]
+
+
+def _stop(self: Any, application_id: str) -> None:
+    if [run for run in self.job_runs.get(application_id, []) if run.state not in _ENDED]:
+        raise ValidationException(f"Application {application_id} has running jobs and cannot be stopped.")
+    self.applications[application_id].state = "STOPPING"
+
+
+def _stopping(get: Callable[..., Any]) -> Callable[..., Any]:
+    """Report a stopping application as stopped from the second request on."""
+
+    def answered(self: Any, application_id: str) -> Any:
+        application = get(self, application_id)
+        if application.state == "STOPPING":
+            application.asked = getattr(application, "asked", 0) + 1
+            if application.asked == 2:
+                application.state = "STOPPED"
+        return application
+
+    return answered
 
 
 _diff = parsing.ResourceMap.build_resource_diff
 
 
 def _diff_with_conditions(resources: Any, template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """moto's difference between two templates, and what comes and goes by its condition."""
+    """Compute moto's difference between two templates, plus resources that appear or disappear by their condition."""
     found = _diff(resources, template, parameters)
     before = _conditioned(resources, template)
     given = resources.input_parameters
@@ -92,7 +139,7 @@ def _diff_with_conditions(resources: Any, template: dict[str, Any], parameters: 
 
 
 def _conditioned(resources: Any, template: dict[str, Any]) -> set[str]:
-    """Names of the resources that are there because their condition holds."""
+    """Names of the resources with a condition that is true."""
     resources.load_parameters()
     resources.load_conditions()
     return {n for n, r in template["Resources"].items() if resources.lazy_condition_map.get(r.get("Condition"))}
@@ -117,7 +164,7 @@ def _status_with_failure(status: Callable[[Step], dict[str, Any]]) -> Callable[[
 
 
 class _Application(CloudFormationModel):
-    """AWS::EMRServerless::Application over moto's own EMR Serverless."""
+    """AWS::EMRServerless::Application on top of moto's EMR Serverless."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -139,10 +186,10 @@ class _Application(CloudFormationModel):
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> _Application:
         properties = cloudformation_json["Properties"]
-        nothing: Any = None  # moto's own defaults, which it types otherwise
+        nothing: Any = None  # moto's default, despite its type hints
         made = get_backend("emr-serverless")[account_id][region_name].create_application(
             name=properties["Name"],
-            release_label="emr-6.6.0",  # moto knows no other line
+            release_label="emr-6.6.0",  # moto only knows emr-6
             application_type=properties["Type"],
             client_token="",
             initial_capacity=nothing,
@@ -159,6 +206,33 @@ class _Application(CloudFormationModel):
     def delete_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> None:
-        backend = get_backend("emr-serverless")[account_id][region_name]
-        backend.stop_application(resource_name)
-        backend.delete_application(resource_name)
+        get_backend("emr-serverless")[account_id][region_name].delete_application(resource_name)
+
+
+class _Studio(CloudFormationModel):
+    """AWS::EMR::Studio, as far as the stack's outputs need it."""
+
+    physical_resource_id = "es-1"
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::EMR::Studio"
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return "Name"
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return attr == "Url"
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        return "https://es-1.emrstudio-prod.eu-west-3.amazonaws.com"
+
+    @classmethod
+    def create_from_cloudformation_json(cls, *_: Any, **__: Any) -> _Studio:
+        return cls()
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+        pass

@@ -1,4 +1,4 @@
-"""Forty files that a folder of photos may hold and nobody wants, or fears; each with what has to become of it."""
+"""Forty unusual or hostile files that a folder of photos may contain, each with its expected outcome."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ingestion.samples import draw_photo
-from tests.photos import encode, orientation, photo, raw_png
+from tests.photos import encode, orientation, photo, raw_png, sample_photo
 
 
 def write_hostile(folder: Path) -> dict[str, str | None]:
-    """Write them. Name → the reason for its quarantine, None for one that is odd but good."""
+    """Write the files. Returns the reason for quarantine by name, None for files that are unusual but usable."""
     folder.mkdir(parents=True, exist_ok=True)
     fate: dict[str, str | None] = {}
 
@@ -24,7 +23,6 @@ def write_hostile(folder: Path) -> dict[str, str | None]:
     add("empty.jpg", b"", "empty")
     add("text.jpg", b"no photo", "not an image")
     add("noise.jpg", np.random.default_rng(0).bytes(5000), "not an image")
-    add("moving.gif", encode(Image.new("L", (64, 64)), "GIF"), "not an image")
     add("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image")
     for kind, cuts in (("jpeg", range(1, 10)), ("png", range(1, 10)), ("webp", range(2, 9))):
         whole = photo(7, kind, (80, 60))
@@ -40,10 +38,11 @@ def write_hostile(folder: Path) -> dict[str, str | None]:
     add("secret.jpg", photo(9), None if os.geteuid() == 0 else "unreadable source")  # root reads everything
     (folder / "secret.jpg").chmod(0)
 
-    plum = draw_photo("Plum", 99, 96)
+    plum = sample_photo("Plum", 29, 96)
     deep = (np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)
     add("cmyk.jpg", encode(plum.convert("CMYK")), None)
     add("sixteen_bits.png", encode(Image.fromarray(deep), "PNG"), None)
+    add("moving.gif", encode(sample_photo("Plum", 9, 96), "GIF", save_all=True, append_images=[plum]), None)
     add("palette.png", encode(plum.quantize(16), "PNG"), None)
     add("upright.png", encode(plum, "PNG"), None)
     add("lying.png", encode(plum.transpose(Image.Transpose.ROTATE_90), "PNG", exif=orientation(6)), None)

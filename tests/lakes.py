@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+import catalog.lake
 from bootstrap import settings as settings_module
 from bootstrap.pipeline import build, open_run
 from bootstrap.settings import Settings
-from catalog.local import LocalCatalog
+from catalog.scan import dataset
+from tests.lake_copy import copy_lake
 from transforms.run import Run
 
 
@@ -35,17 +38,31 @@ class Lake:
             yield run
 
     @property
-    def catalog(self) -> LocalCatalog:
-        return LocalCatalog(str(self.path))
+    def tables(self) -> catalog.lake.Lake:
+        """The lake, opened anew."""
+        return catalog.lake.open_lake(str(self.path))
+
+    def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
+        """The published rows."""
+        rows: list[dict[str, Any]] = dataset(self.tables, table).to_table(list(columns) or None).to_pylist()
+        return rows
+
+    def copy(self, path: Path) -> Lake:
+        """Copy the lake to another folder."""
+        copy_lake(self.path, path)
+        return Lake(self.photos, path, self.cache)
 
 
 AWKWARD_LABELS = (
     "Pêche d'été",
     "100% = #1",
     "🍎 rouge",
-    ".hidden",
+    "_hidden",
     'q"uote\\slash',
     "a:b?c*d[e]{f}^g",
     "007",
+    "null",
+    "2024-01-01",
     "L" * 200,
 )
+AWKWARD_FOLDER = "a lake [v1] {a,b} #1 100%25 é"

@@ -1,66 +1,95 @@
-"""dbt, in this process, over the run's Spark session.
+"""Run dbt in this process, on the run's Spark session.
 
-    invoke(run, ["build", "--select", "gold"])     what `fruitlake run gold` does
-    invoke(run, ["docs", "generate"])              what `fruitlake dbt -- docs generate` does
+    build_models(run, "tag:gold")        as `fruitlake run gold` does
+    invoke(run, ["docs", "generate"])    as `fruitlake dbt -- docs generate` does
 
-dbt's target and logs lie in the cache, one folder a lake, never beside the models. What it has parsed is the same for
-every lake, and is kept once.
+dbt's target and logs are in the cache, in one folder per lake. The parsed project is the same for every lake and is
+shared.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
-from importlib.resources import files
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from catalog.aws_reason import refusal_in
 from catalog.errors import RunError
-from transforms.run import Run, activate
+from transforms.inputs import PROJECT
+from transforms.run import Run
 
-PROJECT = Path(str(files("transforms")))
+
+def build_models(run: Run, *selected: str) -> None:
+    """Build the selected models, or all. Raises as `invoke` does.
+
+    Skips dbt's data tests, because every table is audited when it is published, and dbt's artifacts, which `fruitlake
+    dbt` writes, and does not list the tables of all layers first.
+    """
+    selection = ["--select", *selected] if selected else []
+    invoke(run, ["--no-write-json", "--no-populate-cache", "run", *selection], quiet=True)
 
 
 def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
-    """Run a dbt command. Raises the FruitlakeError a model met, or RunError with what dbt says."""
+    """Run a dbt command.
+
+    Raises the FruitlakeError of a model that failed, RunError with dbt's message, or KeyboardInterrupt.
+    """
     target = target_folder(run)
-    os.environ.update(
-        {
-            "DBT_PROJECT_DIR": str(PROJECT),
-            "DBT_PROFILES_DIR": str(PROJECT),
-            "DBT_TARGET_PATH": str(target),
-            "DBT_LOG_PATH": str(target.parent / "logs"),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DO_NOT_TRACK": "1",
-        }
-    )
-    os.environ.pop("DBT_PARTIAL_PARSE_FILE_PATH", None)
-    if _parsed(run.cache).exists():  # else the first run over a new lake parses for a second
-        os.environ["DBT_PARTIAL_PARSE_FILE_PATH"] = str(_parsed(run.cache))
-    from dbt.cli.main import dbtRunner  # imports for a second; after the environment, which it reads
+    with _environment(run, target):
+        from dbt.cli.main import dbtRunner  # takes a second, and reads the environment
 
-    from transforms.session_job import register
+        from transforms.session_job import register
 
-    register()
-    activate(run)
-    try:
-        result = dbtRunner().invoke([*(["--quiet", "--log-level", "none"] if quiet else []), *arguments])
-    finally:
-        activate(None)
-        run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off and leaves it so
-        _keep_parsed(target, run.cache)
-    if run.failure is not None:
-        raise run.failure
+        failures = register(run)
+        try:
+            result = dbtRunner().invoke([*(["--quiet", "--log-level", "none"] if quiet else []), *arguments])
+        finally:
+            run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off
+            _keep_parsed(target, run.cache)
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
+    if failures:
+        raise failures[0]
     if result.exception is not None:
-        raise RunError(f"dbt {' '.join(arguments)}: {result.exception}") from result.exception
+        said = refusal_in(str(result.exception)) or result.exception
+        raise RunError(f"dbt {' '.join(arguments)}: {said}") from result.exception
     if not result.success:
         failed = [r for r in getattr(result.result, "results", []) if r.status in ("error", "fail")]
         raise RunError(f"dbt {' '.join(arguments)} failed: {'; '.join(map(_said, failed)) or 'see its output'}")
 
 
+@contextmanager
+def _environment(run: Run, target: Path) -> Iterator[None]:
+    """Set the variables that dbt and the project's macros read, for one command."""
+    variables = {
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(target),
+        "DBT_LOG_PATH": str(target.parent / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+        "DBT_CACHE_SELECTED_ONLY": "true",  # Glue refuses to list databases that do not exist yet
+        "FRUITLAKE_DATABASE_PREFIX": run.lake.prefix,  # read by macros/generate_schema_name.sql
+    }
+    if _parsed(run.cache).exists():  # saves the first run on a new lake a second of parsing
+        variables["DBT_PARTIAL_PARSE_FILE_PATH"] = str(_parsed(run.cache))
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                os.environ.pop(name, None)
+
+
 def _keep_parsed(target: Path, cache: Path) -> None:
-    """dbt reads it where it is told to, and writes it into the target: only if it had to parse anything."""
+    """Move the parsed project from dbt's target folder to where the next command reads it."""
     with suppress(FileNotFoundError):  # another run may have moved it, or nothing was parsed
         os.replace(target / _parsed(cache).name, _parsed(cache))
 
@@ -70,7 +99,7 @@ def _parsed(cache: Path) -> Path:
 
 
 def _said(result: Any) -> str:
-    """One failed node in a line."""
+    """Describe a failed node in one line."""
     message = str(result.message).strip().splitlines()[0]
     if result.node.resource_type != "test":
         return f"{result.node.name}: {message}"
@@ -81,10 +110,10 @@ def _said(result: Any) -> str:
 
 
 def target_folder(run: Run) -> Path:
-    """Where dbt leaves its artifacts for this lake: manifest, catalog, compiled models, docs."""
-    return artifacts_folder(run.cache, run.catalog.lake) / "target"
+    """Folder of dbt's artifacts for this lake: manifest, catalog, compiled models, docs."""
+    return artifacts_folder(run.cache, run.lake.uri) / "target"
 
 
 def artifacts_folder(cache: Path, lake: str) -> Path:
-    """All that dbt leaves for a lake: target and logs."""
+    """Folder of everything that dbt writes for a lake: target and logs."""
     return cache / "dbt" / hashlib.sha256(lake.encode()).hexdigest()[:12]

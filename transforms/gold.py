@@ -1,6 +1,7 @@
 """Gold: one PCA, and every photo's vector in it.
 
-silver (one model's features) ──fit, or the stored one──▶ gold.pca + <lake>/model/pca/<pca_id>/ ──▶ fruit_vectors
+silver (one model's features) ──fit, or the stored one──▶ gold.pca ──▶ fruit_vectors: new photos are appended, and all
+                                                                       are projected again when the PCA is another
 """
 
 from __future__ import annotations
@@ -8,61 +9,84 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from pyspark.ml import Pipeline, PipelineModel
+from pyiceberg.expressions import AlwaysTrue, In
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
-from catalog.storage import for_spark
+from catalog.errors import RunError
+from catalog.scan import FileScan, data_files
 from catalog.tables import PCA
-from transforms.explained import explained_of_new
-from transforms.pca import VariancePCA, VariancePCAModel
-from transforms.run import Run
+from transforms.incremental import lacking
+from transforms.pca import VariancePCA
+from transforms.pca_drift import explained
+from transforms.run import BuildResult, Run
+from transforms.stored_pca import StoredPca, load_pca
+
+_VECTORS = "gold.fruit_vectors"
+_FEATURES = "silver.image_features"
+_KEPT = StructType([StructField("image_id", StringType()), StructField("label", StringType())])
 
 
-def fit_pca(run: Run, features: DataFrame) -> DataFrame | None:
-    """The row of gold.pca, None if the stored PCA stands: same model, same variance target, no --refit."""
-    stored = run.table("gold.pca")
-    current = stored.first() if stored is not None else None
-    wanted = (run.featurizer.model_id, run.variance)
-    if current is not None and not run.refit and (current.model_id, current.variance_target) == wanted:
+def fit_pca(run: Run, features: DataFrame, incremental: bool) -> BuildResult | None:
+    """The new row of gold.pca; None to keep the stored PCA: incremental, same model and variance target, no --refit."""
+    _check_features(run)
+    stored = load_pca(run.lake) if run.current(PCA.name) else None
+    wanted = (run.model_id, run.variance)
+    if stored and incremental and not run.refit and (stored.model_id, stored.variance_target) == wanted:
         return None
-    mine = _of_model(features, run.featurizer.model_id)
-    pipeline = Pipeline(stages=[VariancePCA(inputCol="features", outputCol="vector", variance=run.variance)]).fit(mine)
-    pipeline.write().save(_location(run, run.id))
-    run.fitted = pipeline
-    model = pipeline.stages[0]
-    assert isinstance(model, VariancePCAModel)
+    mine = _scan(run, run.model_id, ["features"])
+    model = VariancePCA(inputCol="features", outputCol="vector", variance=run.variance).fit_scan(mine)
     row = pa.table(
         {
             "pca_id": [run.id],
-            "model_id": [run.featurizer.model_id],
+            "model_id": [run.model_id],
             "k": [model.k],
             "variance_target": [run.variance],
             "fitted_rows": [model.rows],
             "eigenvalues": [model.eigenvalues],
+            "mean": [model.mean],
+            "components": [list(model.components)],
             "fitted_at": [datetime.now(UTC)],
         }
     )
-    return run.spark.createDataFrame(row, ", ".join(f"{c.name} {c.type}" for c in PCA.columns))
+    return BuildResult(run.spark.createDataFrame(row, PCA.ddl), expected=1, replace=True)
 
 
-def project(run: Run, features: DataFrame, pca: DataFrame) -> DataFrame:
-    """Rows for gold.fruit_vectors: the features of the PCA's model, projected."""
-    row = pca.first()
-    assert row is not None  # gold.pca always holds one row
-    mine = _of_model(features, row.model_id)
-    # what was fitted a moment ago need not be read back: three Spark jobs
-    pipeline = run.fitted if run.fitted and row.pca_id == run.id else PipelineModel.load(_location(run, row.pca_id))
-    model = pipeline.stages[0]
-    assert isinstance(model, VariancePCAModel)
-    run.explained = explained_of_new(run, mine, model, row.pca_id)
-    vectors = pipeline.transform(mine.select("image_id", "label", "features"))
-    return vectors.withColumn("pca_id", F.lit(row.pca_id))
+def project(run: Run, features: DataFrame, pca: DataFrame, incremental: bool) -> BuildResult | None:
+    """Rows for gold.fruit_vectors: photos without a vector of the PCA in use, or all photos if not incremental.
+
+    None if there are none.
+    """
+    stored = load_pca(run.lake)
+    current = run.current(_VECTORS)
+    replace = current is None or not incremental or current.properties.get("pca_id") != stored.pca_id
+    if replace:
+        scan = _scan(run, stored.model_id, ["image_id", "label", "features"])
+        return BuildResult(_vectors(scan, stored), replace=True)
+    lacks = lacking(run, _FEATURES, _VECTORS, upstream_model=stored.model_id)
+    if not lacks.count and lacks.corrections is None:
+        return None
+    new = _scan(run, stored.model_id, ["image_id", "label", "features"], lacks.batches)
+    # a batch may have been partly projected
+    rows = _vectors(new, stored).join(lacks.image_ids, "image_id", "left_semi")
+    shares = explained(new, stored.model) if lacks.count else None
+    return BuildResult(rows, lacks.corrections, expected=lacks.count + lacks.relabelled, explained=shares)
 
 
-def _of_model(features: DataFrame, model_id: str) -> DataFrame:
-    return features.where(F.col("model_id") == model_id)
+def _vectors(features: FileScan, stored: StoredPca) -> DataFrame:
+    return stored.model.project(features, _KEPT).withColumn("pca_id", F.lit(stored.pca_id))
 
 
-def _location(run: Run, pca_id: str) -> str:
-    return for_spark(f"{run.catalog.lake}/model/pca/{pca_id}")
+def _scan(run: Run, model_id: str, columns: list[str], batches: list[str] | None = None) -> FileScan:
+    """Scan one model's features, of some batches or all, in the files of silver's current snapshot."""
+    silver = run.lake.load(_FEATURES)
+    assert silver is not None  # dbt builds it first
+    chosen = AlwaysTrue() if batches is None else In("batch", batches)  # type: ignore[misc,call-arg,arg-type]
+    return FileScan(run.spark, data_files(silver, row_filter=chosen), columns, ("model_id", model_id))
+
+
+def _check_features(run: Run) -> None:
+    """Raise RunError if silver is empty."""
+    if not run.snapshots[_FEATURES].rows:
+        raise RunError("gold is made of silver, which has no features: run `fruitlake run silver` first")

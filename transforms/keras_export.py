@@ -1,10 +1,10 @@
-"""All that needs TensorFlow, in a process of its own: it takes seconds to start, gigabytes, and is noisy.
+"""Everything that needs TensorFlow, run in a separate process: it starts slowly, needs gigabytes and logs a lot.
 
     python -m transforms.keras_export check FILE            is it MobileNetV2's weights?
     python -m transforms.keras_export onnx FILE OUT         the network as ONNX
     python -m transforms.keras_export imagenet CACHE        Keras' own download
 
-Exit 0, or 1 with one line on standard output that says why.
+Exits with 0, or with 1 and the reason in one line on standard output.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def load_keras(path: Path) -> keras.Model:
     model = _mobilenet(weights=None)
     try:
         model.load_weights(path)
-    except Exception as error:  # Keras raises whatever its readers raise
+    except Exception as error:  # Keras passes on any error of its readers
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise WeightsError(
             f"{path} does not hold the weights of MobileNetV2 without top, width 1.0, {FEATURES} features "
@@ -63,7 +63,7 @@ def download_imagenet(cache: Path) -> None:
 
 def _mobilenet(weights: str | None) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # what featurizes is chosen by --engine, not by the machine
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # the engine is chosen by --engine, not by the machine
     import keras
 
     return keras.applications.MobileNetV2(

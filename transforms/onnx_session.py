@@ -1,24 +1,31 @@
-"""ONNX Runtime on one thread, and without a word to its maker.
+"""ONNX Runtime on one thread, with its usage statistics switched off.
 
-Its packages send usage events to Microsoft since 1.29, and keep a device id in the user's home. Whoever needs the
-library gets it here.
+Since 1.29, its packages send usage events to Microsoft and keep a device id in the user's home. Import the library only
+through this module.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
-def onnx_session(model: bytes) -> onnxruntime.InferenceSession:
-    """A session of an exported network. Raises what ONNX Runtime raises of one that is none."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, while the library starts
-    import onnxruntime  # not on top: whoever only looks at a lake does not wait for it
+def load_onnxruntime() -> Any:
+    """Import the library when it is first needed: `status` and `query` must not wait for it."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, at import
+    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # every task slot has a process of its own
+    return onnxruntime
+
+
+def onnx_session(model: bytes) -> onnxruntime.InferenceSession:
+    """An inference session for an exported network. Raises ONNX Runtime's errors for invalid bytes."""
+    runtime = load_onnxruntime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1  # every task slot has its own process
     options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session: onnxruntime.InferenceSession = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return session

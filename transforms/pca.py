@@ -1,9 +1,9 @@
-"""PCA that is told how much variance to keep, as a Spark ML Estimator.
+"""PCA that keeps a given share of the variance, as a Spark ML Estimator.
 
     VariancePCA(variance=0.90).fit(features) ──▶ VariancePCAModel(mean, components, eigenvalues)
     model.transform(features)                ──▶ (x - mean) · componentsᵀ, k numbers
 
-Spark's own PCA wants k first and does not centre what it transforms. This one agrees with scikit-learn's
+Spark's own PCA needs k and does not centre the rows that it transforms. This one agrees with scikit-learn's
 `PCA(n_components=0.90, svd_solver="full")` up to sign; here the sign is fixed: a component's largest entry
 is positive, so that two fits on the same photos give the same vectors.
 """
@@ -19,29 +19,20 @@ import scipy.linalg
 from pyspark.ml import Estimator, Model
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
-from pyspark.ml.util import (
-    DefaultParamsReadable,
-    DefaultParamsReader,
-    DefaultParamsWritable,
-    DefaultParamsWriter,
-    MLReadable,
-    MLReader,
-    MLWritable,
-    MLWriter,
-)
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from catalog.errors import RunError
-from transforms.gram import Floats, moments, to_matrix
+from catalog.scan import FileScan
+from transforms.covariance import Floats, moments, to_matrix
 
 
 class _Columns(HasInputCol, HasOutputCol):
-    """The two columns that both the estimator and the model name."""
+    """Parameters that the estimator and the model share: the input and output columns."""
 
 
-class VariancePCA(Estimator["VariancePCAModel"], _Columns, DefaultParamsReadable["VariancePCA"], DefaultParamsWritable):
-    """Fits the fewest principal components that explain `variance` (0 < variance ≤ 1) of the total."""
+class VariancePCA(Estimator["VariancePCAModel"], _Columns):
+    """Fits the fewest principal components that explain this share of the variance (0 < variance ≤ 1)."""
 
     variance: Param[float] = Param(Params._dummy(), "variance", "share of the variance to keep", TypeConverters.toFloat)
 
@@ -51,6 +42,10 @@ class VariancePCA(Estimator["VariancePCAModel"], _Columns, DefaultParamsReadable
         self._set(inputCol=inputCol, outputCol=outputCol, variance=variance)
 
     def _fit(self, dataset: DataFrame) -> VariancePCAModel:
+        return self.fit_scan(dataset)
+
+    def fit_scan(self, dataset: DataFrame | FileScan) -> VariancePCAModel:
+        """Like `fit`, but also accepts a scan of a table's files. Raises RunError if there are no rows."""
         found = moments(dataset, self.getInputCol())
         if found is None:
             raise RunError("PCA cannot be fitted on 0 photos: run the silver layer first")
@@ -60,8 +55,8 @@ class VariancePCA(Estimator["VariancePCAModel"], _Columns, DefaultParamsReadable
         return self._copyValues(model)
 
 
-class VariancePCAModel(Model, _Columns, MLReadable["VariancePCAModel"], MLWritable):
-    """mean (d,); components (k, d), unit rows; eigenvalues (d,), falling; rows: what it was fitted on."""
+class VariancePCAModel(Model, _Columns):
+    """A fitted PCA. mean (d,); components (k, d), unit rows; eigenvalues (d,), descending; rows: number fitted on."""
 
     def __init__(
         self,
@@ -70,7 +65,7 @@ class VariancePCAModel(Model, _Columns, MLReadable["VariancePCAModel"], MLWritab
         eigenvalues: Floats | None = None,
         rows: int = 0,
     ) -> None:
-        super().__init__()  # Spark ML asks that a stage can be made without arguments
+        super().__init__()  # Spark ML requires stages to work without arguments
         self._setDefault(inputCol="features", outputCol="vector")
         self.mean = np.zeros(0) if mean is None else mean
         self.components = np.zeros((0, 0)) if components is None else components
@@ -79,69 +74,33 @@ class VariancePCAModel(Model, _Columns, MLReadable["VariancePCAModel"], MLWritab
 
     @property
     def k(self) -> int:
+        """Number of components kept."""
         return len(self.components)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
+        return self.project(dataset, dataset.schema)
+
+    def project(self, data: DataFrame | FileScan, kept: StructType) -> DataFrame:
+        """The kept columns of the data, and the vectors as column `outputCol`."""
         source, target = self.getInputCol(), self.getOutputCol()
-        mean, components = self.mean, self.components
+        mean, components, names = self.mean, self.components, kept.names
 
         def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 if batch.num_rows:
                     centred = to_matrix(batch[source]) - mean  # float64: float32 would lose 1e-6
-                    yield batch.append_column(target, from_matrix(centred @ components.T))
+                    yield batch.select(names).append_column(target, from_matrix(centred @ components.T))
 
-        schema = StructType([*dataset.schema.fields]).add(target, ArrayType(FloatType(), False), False)
-        return dataset.mapInArrow(project, schema)
-
-    def write(self) -> MLWriter:
-        return _ModelWriter(self)
-
-    @classmethod
-    def read(cls) -> MLReader[VariancePCAModel]:
-        return _ModelReader(cls)
-
-
-class _ModelWriter(MLWriter):
-    def __init__(self, model: VariancePCAModel) -> None:
-        super().__init__()
-        self._model = model
-
-    def saveImpl(self, path: str) -> None:
-        DefaultParamsWriter.saveMetadata(self._model, path, self.sparkSession)
-        model = self._model
-        row = pa.table(
-            {
-                "mean": [model.mean],
-                "components": [list(model.components)],
-                "eigenvalues": [model.eigenvalues],
-                "rows": [model.rows],
-            }
-        )
-        self.sparkSession.createDataFrame(row).coalesce(1).write.parquet(f"{path}/data")
-
-
-class _ModelReader(MLReader[VariancePCAModel]):
-    def __init__(self, cls: type[VariancePCAModel]) -> None:
-        super().__init__()
-        self._cls = cls
-
-    def load(self, path: str) -> VariancePCAModel:
-        metadata: dict[str, Any] = DefaultParamsReader.loadMetadata(path, self.sparkSession)
-        row = self.sparkSession.read.parquet(f"{path}/data").first()
-        assert row is not None  # saveImpl writes exactly one
-        model = self._cls(np.array(row.mean), np.array(row.components), np.array(row.eigenvalues), row.rows)
-        model._resetUid(metadata["uid"])
-        DefaultParamsReader.getAndSetParams(model, metadata)
-        return model
+        schema = StructType([*kept.fields]).add(target, ArrayType(FloatType(), False), False)
+        return data.mapInArrow(project, schema)
 
 
 def components_for(eigenvalues: Floats, variance: float) -> int:
-    """The smallest k whose first k eigenvalues sum to `variance` of all; 1 if the photos do not differ."""
+    """The smallest k whose first k eigenvalues hold `variance` of their sum; 1 if all photos are the same."""
     total = eigenvalues.sum()
     if total <= 0:
         return 1
-    # a cumulated share of 1 may come out as 0.9999999999999998, which must still satisfy variance=1
+    # due to rounding, a cumulative share of 1 may be 0.9999999999999998, which must satisfy variance=1
     reached = np.cumsum(eigenvalues) / total >= variance - 1e-12
     return int(np.argmax(reached)) + 1
 
@@ -154,7 +113,7 @@ def from_matrix(matrix: np.ndarray[Any, Any]) -> pa.ListArray:
 
 
 def _principal(covariance: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues (d,), falling and not negative, and unit eigenvectors as rows (d, d), sign fixed."""
+    """Eigenvalues (d,), descending and not negative, and unit eigenvectors as rows (d, d), with fixed signs."""
     # the same LAPACK routine as numpy.linalg.eigh, which took 7.1 s of CPU where this took 2.4 (d = 1280)
     values, vectors = scipy.linalg.eigh(covariance, driver="evd", check_finite=False)
     components = vectors[:, ::-1].T

@@ -1,41 +1,68 @@
-"""What one run knows. dbt calls our models without arguments of ours, so the run is held here for them.
+"""The state of one run: its session, its lake, its options, and the snapshots it works from.
 
-A run works from the snapshots that were current when it began, and from its own. What other runs publish meanwhile it
-neither reads nor builds upon: its own publish is then refused, and nothing is done twice.
+A run works from the snapshots that were current when it began, and from its own. If another run publishes a table in
+the meantime, this run can no longer publish that table, nor tables derived from it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 
-from catalog.errors import FruitlakeError, RunError, SettingsError
-from catalog.protocol import Catalog
-from catalog.snapshot import Snapshot, new_id
-from expectations.facts import MAX_QUARANTINE_SHARE
+from catalog.blocklist import block_lists
+from catalog.branch import overtaken
+from catalog.errors import SettingsError
+from catalog.lake import Lake
+from catalog.snapshots import Snapshot, new_run_id
 from expectations.suites import Suites
 from ingestion.bronze import Counts, Ingestion, Progress
+from ingestion.placement import Conflict
+from transforms.quantization import quantized
 from transforms.weights import Featurizer, prepare
 
 
 @dataclass(frozen=True)
+class BuildResult:
+    """The result of a model: the rows to publish.
+
+    Attributes:
+        rows: rows to add, or all rows of a table that is replaced.
+        corrections: image_id and new values of some columns, for existing rows.
+        expected: number of rows added or corrected, if it is known in advance.
+        replace: whether rows replace the table's rows or are added to them.
+        more: whether there are more rows, which the model returns when called again after this publish.
+        explained: image_id of each new photo, and how well the stored PCA explains it (see pca_drift.py).
+    """
+
+    rows: DataFrame
+    corrections: DataFrame | None = None
+    expected: int | None = None
+    replace: bool = False
+    more: bool = False
+    explained: DataFrame | None = None
+
+
+@dataclass(frozen=True)
 class Published:
-    """One table's outcome. snapshot is None for a table that has none and got none."""
+    """One table's outcome. snapshot: None if the table is still unpublished; added: rows added by all commits."""
 
     table: str
     snapshot: Snapshot | None
     new: bool
     seconds: float
+    added: int = 0
 
 
 @dataclass
 class Run:
+    """One run. snapshots: by table, the snapshots that it works from, including those it publishes."""
+
     spark: SparkSession
-    catalog: Catalog
+    lake: Lake
     images: str | None
     weights: str
     variance: float
@@ -43,80 +70,81 @@ class Run:
     engine: str
     cache: Path
     progress: Progress
-    snapshots: dict[str, Snapshot]  # by table: what is attached to the session
-    max_quarantine_share: float = MAX_QUARANTINE_SHARE
+    snapshots: dict[str, Snapshot]
+    max_quarantine_share: float
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    precision: str = "fp32"
+    commit_every: int | None = None
     purpose: str | None = None
     legal_basis: str | None = None
-    fitted: PipelineModel | None = None  # this run's own PCA, if it fitted one
-    explained: float | None = None  # of the variance of photos added since the PCA was fitted, 0 to 1
-    erasing: bool = False  # rows are taken out on purpose: fewer than before is no sign of a fault
-    id: str = field(default_factory=new_id)
+    arrivals: DataFrame | None = None  # the files to ingest, as list_source has them, instead of all of `images`
+    erasing: bool = False  # rows are deleted on purpose, so tables may shrink
+    id: str = field(default_factory=new_run_id)
     outcomes: dict[str, Published] = field(default_factory=dict)
-    failure: FruitlakeError | None = None
-    _expected: int | None = None
+    _ingestion: Ingestion | None = None
+    _suites: Suites | None = None
 
     def table(self, name: str) -> DataFrame | None:
-        """The table as this run sees it, None if there is none."""
-        return self.spark.table(name) if name in self.snapshots else None
+        """The table as this run sees it; None if it was never published."""
+        return self.spark.table(self.lake.identifier(name)) if name in self.snapshots else None
 
     def current(self, name: str) -> Snapshot | None:
-        """The snapshot of the table that this run sees."""
+        """The snapshot of the table that this run works from."""
         return self.snapshots.get(name)
 
-    def is_overtaken(self) -> bool:
-        """Has another run published a table since this one began?"""
-        pairs = ((self.catalog.current(name), self.current(name)) for name in self.catalog.tables())
-        return any(theirs and (mine is None or mine.id != theirs.id) for theirs, mine in pairs)
+    def check_current(self, tables: Iterable[str]) -> None:
+        """Raise ConcurrentPublishError if another run has published one of the tables since this one began."""
+        for table in tables:
+            mine, theirs = self.current(table), self.lake.current(table)
+            if (mine and mine.id) != (theirs and theirs.id):
+                raise overtaken(table)
 
-    @cached_property
+    @property
     def ingestion(self) -> Ingestion:
-        """The one pass over the photos that both bronze tables are made of."""
-        if self.images is None:
-            raise SettingsError("bronze needs photos: give --images FOLDER (or FRUITLAKE_IMAGES)")
-        known = self.table("bronze.images"), self.table("bronze.quarantine")
-        return Ingestion(self.spark, self.images, *known, self.progress)
+        """The single pass over the photos from which both bronze tables are derived."""
+        if self._ingestion is None:
+            if self.images is None:
+                raise SettingsError("bronze needs photos: give --images FOLDER (or FRUITLAKE_IMAGES)")
+            known = self.table("bronze.images"), self.table("bronze.quarantine")
+            patterns, lists = (self.include, self.exclude), block_lists(self.lake)
+            given = *known, self.id, self.progress, *patterns, lists, self.arrivals
+            self._ingestion = Ingestion(self.spark, self.images, *given)
+        return self._ingestion
 
     @cached_property
     def featurizer(self) -> Featurizer:
-        return prepare(self.weights, self.engine, self.cache, self.catalog.lake)
+        """The network that computes the features; it is stored in the lake if necessary. Raises WeightsError."""
+        exported = prepare(self.weights, self.engine, self.cache, self.lake.uri)
+        return exported if self.precision == "fp32" else quantized(exported, self.lake.uri, self.table("bronze.images"))
 
     @cached_property
+    def model_id(self) -> str:
+        """The model of the features that gold uses; set by a caller that featurizes no photos."""
+        return self.featurizer.model_id
+
+    @property
     def suites(self) -> Suites:
-        return Suites(self.spark, self.catalog.lake)
-
-    def expect(self, rows: int) -> None:
-        """How many rows the model that is being built will give, for its progress."""
-        self._expected = rows
-
-    def take_expected(self) -> int | None:
-        expected, self._expected = self._expected, None
-        return expected
+        """The Great Expectations suites of this run, loaded when first needed."""
+        if self._suites is None:
+            self._suites = Suites(self.lake.uri, self.id)
+        return self._suites
 
     def close(self) -> None:
-        """Free the photos kept between the tables made of them, and write what the audits have to show."""
-        if "ingestion" in self.__dict__:
-            self.ingestion.close()
-        if "suites" in self.__dict__:
-            self.suites.write_docs()
+        """Release the ingested photos, and write the Data Docs."""
+        if self._ingestion:
+            self._ingestion.close()
+        if self._suites:
+            self._suites.write_docs()
 
     def ingested(self) -> Counts | None:
-        """What became of the source's files, None if no photos were read."""
-        if "ingestion" not in self.__dict__:
-            return None
-        images = self.outcomes.get("bronze.images")
-        added = images.snapshot.parameters["rows_added"] if images and images.new and images.snapshot else 0
-        return self.ingestion.counts(stored=int(added))
+        """Number of source files per outcome; None if no photos were read."""
+        return self._ingestion.counts if self._ingestion else None
 
+    def published(self) -> bool:
+        """Whether the run has published any table."""
+        return any(outcome.new for outcome in self.outcomes.values())
 
-_active: Run | None = None
-
-
-def activate(run: Run | None) -> None:
-    global _active
-    _active = run
-
-
-def active() -> Run:
-    if _active is None:
-        raise RunError("models run inside `fruitlake run` or `fruitlake dbt -- …`, which bring session and catalog")
-    return _active
+    def conflicts(self) -> list[Conflict]:
+        """The first files whose photo is stored with another label."""
+        return self._ingestion.conflicts() if self._ingestion else []

@@ -1,77 +1,112 @@
 """Run dbt models in our own Spark session. dbt-spark runs Python models only on Databricks (its issue 415).
 
-compiled model (Python, or SQL wrapped by the `published` materialization) ──exec──▶ rows ──▶ publish
+compiled model (Python, or SQL wrapped by the `published` materialization) ──exec──▶ BuildResult ──▶ publish
+
+A Python model is `def model(dbt, run)`. dbt calls the second argument the session; here it is the Run, through which
+models access the run's options and session.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from importlib.metadata import version
+from functools import partial
 from typing import Any
 
 from dbt.adapters.base.impl import PythonJobHelper
 from dbt.adapters.contracts.connection import AdapterResponse
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
-from pyspark.sql import DataFrame
 
 from catalog.errors import FruitlakeError, RunError
-from catalog.tables import TABLES
+from catalog.tables import IMAGE_FEATURES, TABLES
+from transforms.inputs import inputs_of
 from transforms.publish import publish
-from transforms.run import Published, Run, active
+from transforms.run import BuildResult, Published, Run
+from transforms.silver import check_photos
 from transforms.spark_error import reason_of
 
 
 class SessionJob(PythonJobHelper):
-    """Executes one compiled model, whose code leaves a callable `rows` behind."""
+    """Executes one compiled model, whose code defines a function `build`.
 
-    def __init__(self, parsed_model: dict[str, Any], credentials: object) -> None:
+    Args:
+        run: the run whose session the models use.
+        failures: collects the errors of failed models, because dbt only passes on their messages.
+    """
+
+    def __init__(
+        self, run: Run, failures: list[FruitlakeError], parsed_model: dict[str, Any], credentials: object
+    ) -> None:
+        self._run = run
+        self._failures = failures
         self._node = parsed_model
 
     def submit(self, compiled_code: str) -> str:
-        run = active()
-        run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
-        name = f"{self._node['schema']}.{self._node['alias']}"
+        """Build and publish the compiled model. Raises DbtRuntimeError, so that dbt skips dependent models."""
+        self._run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
+        name = f"{self._node['config']['schema']}.{self._node['alias']}"
         try:
-            outcome = _build(run, name, self._node, compiled_code)
+            outcome = _build(self._run, name, self._node, compiled_code)
         except Exception as error:
-            run.failure = error if isinstance(error, FruitlakeError) else RunError(f"{name} failed: {reason_of(error)}")
-            run.failure.__cause__ = error if run.failure is not error else error.__cause__
-            raise DbtRuntimeError(str(run.failure)) from error  # dbt skips what depends on this model
+            failure = error if isinstance(error, FruitlakeError) else RunError(f"{name} failed: {reason_of(error)}")
+            failure.__cause__ = error if failure is not error else error.__cause__
+            self._failures.append(failure)
+            raise DbtRuntimeError(str(failure)) from error  # dbt skips dependent models
         return f"{outcome.snapshot.rows if outcome.snapshot else 0:,} rows" + ("" if outcome.new else ", nothing new")
+
+
+def register(run: Run) -> list[FruitlakeError]:
+    """Have dbt-spark run Python models in this process, for this run. Returns the list that collects failures."""
+    failures: list[FruitlakeError] = []
+    helpers = {"session": partial(SessionJob, run, failures)}
+    SparkAdapter.default_python_submission_method = property(lambda self: "session")  # type: ignore[assignment]
+    SparkAdapter.python_submission_helpers = property(lambda self: helpers)  # type: ignore[assignment]
+    SparkAdapter.generate_python_submission_response = (  # type: ignore[method-assign]
+        lambda self, submission_result: AdapterResponse(_message=submission_result)
+    )
+    return failures
 
 
 def _build(run: Run, name: str, node: dict[str, Any], code: str) -> Published:
     started = time.monotonic()
-    inputs = _inputs(run, node, code)
+    upstream = _upstream(node)
+    _check_built(run, name, upstream)
+    run.check_current(upstream)
+    always = node["config"].get("meta", {}).get("always_run")
+    inputs = "" if always else inputs_of(name, upstream, run.snapshots, _model_id(run, name))
     current = run.current(name)
-    if TABLES[name].mode == "replace" and current and inputs and current.parameters.get("inputs") == inputs:
-        rows: DataFrame | None = None  # same code over the same snapshots would give the same rows
-    else:
-        scope: dict[str, Any] = {"spark": run.spark}
-        exec(compile(code, f"<{name}>", "exec"), scope)  # noqa: S102  # the project's own models
-        rows = scope["rows"]()
-    outcome = publish(run, name, rows, inputs)
-    run.outcomes[name] = Published(name, outcome.snapshot, outcome.new, time.monotonic() - started)
+    scope: dict[str, Any] = {"BuildResult": BuildResult}
+    exec(compile(code, f"<{name}>", "exec"), scope)  # noqa: S102  # the project's own models
+    # the same code on the same snapshots would give the same rows
+    same = current and inputs and current.properties.get("inputs") == inputs and not scope["full_refresh"]
+    outcomes, more = [], True
+    while more:
+        result: BuildResult | None = None if same else scope["build"](run)
+        more = result is not None and result.more
+        # a partial result must not count as up to date: if this run is killed, the next one must build the rest
+        outcomes.append(publish(run, name, result, "" if more else inputs, upstream))
+    new, added = any(outcome.new for outcome in outcomes), sum(outcome.added for outcome in outcomes)
+    run.outcomes[name] = Published(name, outcomes[-1].snapshot, new, time.monotonic() - started, added)
     return run.outcomes[name]
 
 
-def _inputs(run: Run, node: dict[str, Any], code: str) -> str:
-    """What a model that only depends on other tables is made of; empty for one that decides by itself."""
-    if node["config"].get("meta", {}).get("decides_itself"):
-        return ""
-    upstream = sorted(n.removeprefix("model.fruitlake.") for n in node["depends_on"]["nodes"])
+def _check_built(run: Run, name: str, upstream: list[str]) -> None:
+    """Raise RunError if one of the model's inputs does not exist yet."""
+    missing = [table for table in upstream if run.current(table) is None]
+    if missing:
+        if run.current("bronze.images"):
+            check_photos(run)  # a lake without any photo has a better reason
+        first = next(table for table in TABLES.values() if run.current(table.name) is None)
+        raise RunError(
+            f"{name} is made of {missing[0]}, which is not there yet: run `fruitlake run {first.layer}` first"
+        )
+
+
+def _upstream(node: dict[str, Any]) -> list[str]:
     by_model = {t.split(".")[1]: t for t in TABLES}
-    snapshots = [f"{by_model[m]}@{s.id}" for m in upstream if (s := run.current(by_model[m]))]
-    digest = hashlib.sha256(f"{version('fruitlake')}{code}".encode()).hexdigest()[:12]
-    return " ".join([*snapshots, f"code@{digest}"])
+    return sorted(by_model[n.removeprefix("model.fruitlake.")] for n in node["depends_on"]["nodes"])
 
 
-def register() -> None:
-    """Teach dbt-spark to run Python models in this process."""
-    SparkAdapter.default_python_submission_method = property(lambda self: "session")  # type: ignore[assignment]
-    SparkAdapter.python_submission_helpers = property(lambda self: {"session": SessionJob})  # type: ignore[assignment]
-    SparkAdapter.generate_python_submission_response = (  # type: ignore[method-assign]
-        lambda self, submission_result: AdapterResponse(_message=submission_result)
-    )
+def _model_id(run: Run, table: str) -> str:
+    """The featurizer's model_id, only for silver, because other layers need no weights."""
+    return run.model_id if table == IMAGE_FEATURES.name else ""

@@ -1,4 +1,4 @@
-"""Silver: features of the photos this model has not seen yet."""
+"""Silver: compute features of photos that this model has not featurized yet."""
 
 from __future__ import annotations
 
@@ -7,32 +7,59 @@ import math
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from catalog.errors import RunError
 from transforms.featurizer import featurize
-from transforms.run import Run
+from transforms.incremental import lacking
+from transforms.run import BuildResult, Run
 
-_PHOTOS_A_TASK = 512  # some seconds of work, and a useful file
-_TASKS_A_SLOT = 6  # at least, so that no slot waits long for the last one
-_FEWEST_PHOTOS_A_TASK = 64
+PHOTOS_PER_TASK = 512  # a few seconds of work, and a file of useful size
+_PHOTOS_PER_SLOT = 30_000  # per commit, unless --commit-every is given: about five minutes of work
+_TASKS_PER_SLOT = 6  # at least, so that slots do not wait long for the last task
+_FEWEST_PHOTOS_PER_TASK = 64
+_BROADCAST_IDS = 500_000  # ids that every task can hold: 50 MB
 
 
-def new_features(run: Run, images: DataFrame) -> DataFrame | None:
-    """Rows for silver.image_features, None if this model has featurized every photo."""
-    known = run.table("silver.image_features")
-    todo = images
-    if known is not None:
-        mine = known.where(F.col("model_id") == run.featurizer.model_id).select("image_id")
-        todo = images.join(mine, "image_id", "left_anti")
-    photos = todo.count()
-    if not photos:
+def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult | None:
+    """Rows for silver.image_features, for at most --commit-every photos, so that a killed run loses no more than that.
+
+    None if this model has featurized every photo with its current label. If not incremental, all of bronze is
+    featurized at once and replaces the table.
+    """
+    first = not incremental or run.current("silver.image_features") is None
+    if first:
+        photos, ids = images, images.select("image_id")
+        corrections, count, relabelled = None, images.count(), 0
+    else:
+        lacks = lacking(run, "bronze.images", "silver.image_features", run.model_id)
+        photos, ids = images.where(F.col("batch").isin(lacks.batches)), lacks.image_ids
+        corrections, count, relabelled = lacks.corrections, lacks.count, lacks.relabelled
+    if not count and corrections is None:
+        check_photos(run)
         return None
     slots = run.spark.sparkContext.defaultParallelism
-    # by image_id, a hash: even tasks whatever the bronze files look like, and the same ones at a retry
-    rows = featurize(todo.repartition(_tasks(photos, slots), "image_id"), run.featurizer)
-    run.expect(photos)
-    return rows.withColumn("model_id", F.lit(run.featurizer.model_id))
+    most = run.commit_every or slots * _PHOTOS_PER_SLOT
+    if more := incremental and count > most:
+        ids, count = ids.orderBy("image_id").limit(most), most
+    if more or not first:
+        photos = photos.join(F.broadcast(ids) if count < _BROADCAST_IDS else ids, "image_id", "left_semi")
+    # by image_id, a hash: tasks are even, regardless of bronze's files, and the same in a retry
+    rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer)
+    added = rows.withColumns({"model_id": F.lit(run.model_id), "batch": F.lit(run.id)})
+    return BuildResult(added, corrections, expected=count + relabelled, replace=not incremental, more=more)
+
+
+def check_photos(run: Run) -> None:
+    """Raise RunError if there are no photos to featurize, and no features yet."""
+    if not run.snapshots["bronze.images"].rows:
+        quarantine = run.current("bronze.quarantine")
+        raise RunError(
+            f"bronze has no photo: all {quarantine.rows:,} files are in bronze.quarantine, each with its reason"
+            if quarantine and quarantine.rows
+            else "bronze has no photo yet: run `fruitlake run bronze --images …` first"
+        )
 
 
 def _tasks(photos: int, slots: int) -> int:
-    """Rounds of tasks that keep every slot busy to the end."""
-    rounds = max(math.ceil(photos / (slots * _PHOTOS_A_TASK)), _TASKS_A_SLOT)
-    return min(slots * rounds, math.ceil(photos / _FEWEST_PHOTOS_A_TASK))
+    """Number of tasks: full rounds that keep every slot busy to the end."""
+    rounds = max(math.ceil(photos / (slots * PHOTOS_PER_TASK)), _TASKS_PER_SLOT)
+    return max(1, min(slots * rounds, math.ceil(photos / _FEWEST_PHOTOS_PER_TASK)))

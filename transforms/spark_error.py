@@ -1,12 +1,16 @@
-"""What a person can act on in an error of Spark: it comes as a page of Java's and Python's traces."""
+"""Reduce an error of Spark, with pages of Java and Python stack traces, to the line that tells what to fix."""
 
 from __future__ import annotations
 
 from pyspark.errors import PythonException
 
+from catalog.aws_reason import refusal_in
+
 
 def reason_of(error: Exception) -> str:
-    """One line, at most 300 characters: Java's innermost cause, what a Python worker raised, or the first line."""
+    """One line: AWS' refusal, Java's innermost cause, a Python worker's error, or the first line."""
+    if refused := refusal_in(str(error)):
+        return refused
     lines = [line for line in str(error).splitlines() if line.strip()]
     causes = [said for line in lines if (said := line.strip()).startswith("Caused by: ")]
     if causes:  # a full disk, a worker that was killed

@@ -1,8 +1,8 @@
-"""The MobileNetV2 that featurizes: find its weights, name it, put it into the lake.
+"""Find MobileNetV2's weights, derive the model's id from them, and put the model into the lake.
 
-imagenet | bundled | FILE ──▶ weights file ──▶ model_id (from the numbers, not from the file's bytes)
-                                  └─keras_export.py, once─▶ ONNX in the cache ──▶ <lake>/model/<model_id>/
-FILE.onnx, exported like that before ──▶ the same model_id, without TensorFlow ────────────▲
+imagenet | FILE ──▶ weights file ──▶ model_id (from the numbers, not from the file's bytes)
+                         └─keras_export.py, once─▶ ONNX in the cache ──▶ <lake>/model/<model_id>/
+bundled | FILE.onnx, exported before ─────────────▶ the same model_id, without TensorFlow ─▲
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from catalog.errors import WeightsError
 from catalog.storage import exists, normalize, read_bytes, write_object
+from catalog.storage import files as files_below
 from transforms.onnx_session import onnx_session
 
-SIDE = 224  # px, what MobileNetV2 takes
+SIDE = 224  # px, the network's input size
 OTHERS = "--weights bundled takes the project's own, --weights FILE a .keras or .h5 file of MobileNetV2"
-FINGERPRINT = "fruitlake.fingerprint"  # an exported network says by this which weights it has
-_RECIPE = "rgb-bicubic224-div127.5"  # what is done to a photo before the network; part of the model's name
+FINGERPRINT = "fruitlake.fingerprint"  # metadata key of an exported network: the fingerprint of its weights
+MODEL_ID = "fruitlake.model_id"  # metadata key of a quantized network
+# Preprocessing of photos, part of the model's name: colours are converted to sRGB by the ICC profile, a JPEG above 52
+# million pixels is scaled down while it is decoded, and the result is stretched to the network's size.
+_RECIPE = "srgb-jpegscaled52mp-bicubic224-div127.5"
 _IMAGENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"  # Keras' own name
+_BUNDLED = Path(str(files("transforms") / "weights" / "fruitlake.keras"))  # beside it, exported: fruitlake.onnx
 
 
 @dataclass(frozen=True)
 class Featurizer:
-    """What an executor needs to featurize: the engine, and where its model lies in the lake."""
+    """What an executor needs to compute features: the engine, and the URI of its model in the lake."""
 
     model_id: str
     engine: str
@@ -40,7 +43,9 @@ class Featurizer:
 
 
 def prepare(weights: str, engine: str, cache: Path, lake: str) -> Featurizer:
-    """Make the model ready in the lake. weights: imagenet, bundled or a path. Raises WeightsError."""
+    """Store the model in the lake, if necessary. weights: imagenet, bundled or a path. Raises WeightsError."""
+    if weights == "bundled" and engine == "onnx":
+        weights = str(_BUNDLED.with_suffix(".onnx"))
     if weights.endswith(".onnx"):
         return _exported(weights, engine, lake)
     source = find(weights, cache)
@@ -61,18 +66,44 @@ def prepare(weights: str, engine: str, cache: Path, lake: str) -> Featurizer:
     return Featurizer(model_id, engine, uri)
 
 
+def of_lake(lake: str, model_id: str) -> Featurizer:
+    """The model of a lake's features, which the run that computed them stored in the lake.
+
+    Raises WeightsError if it is missing, or a different model.
+    """
+    folder = f"{lake}/model/{model_id}"
+    there = [file.base_name for file in files_below(folder)]
+    if not there:
+        raise WeightsError(
+            f"the network {model_id}, which the lake's vectors were made with, is not in '{folder}': "
+            "`fruitlake run --weights …` with the same weights puts it there again"
+        )
+    engine, uri = model_id.split("-")[1], f"{folder}/{there[0]}"
+    if engine == "onnx" and _exported_as(read_bytes(uri)) != model_id:
+        raise WeightsError(f"'{uri}' is not the network {model_id}: delete it, and run again with its weights")
+    return Featurizer(model_id, engine, uri)
+
+
+def _exported_as(network: bytes) -> str | None:
+    """The model_id of an exported network; None if Fruitlake has not exported it."""
+    try:
+        metadata = onnx_session(network).get_modelmeta().custom_metadata_map
+        return metadata.get(MODEL_ID) or f"mobilenetv2-onnx-{metadata[FINGERPRINT][:12]}"
+    except Exception:  # noqa: BLE001  # ONNX Runtime's errors have no other common base
+        return None
+
+
 def _exported(weights: str, engine: str, lake: str) -> Featurizer:
-    """The model of an exported network, in a folder or a bucket, named as the machine that exported it named it."""
+    """The model of an exported network, in a folder or a bucket, with the model_id it was exported with."""
     if engine != "onnx":
         raise WeightsError(f"--engine {engine} cannot run the exported network '{weights}': {OTHERS}")
     try:
         network = read_bytes(normalize(weights))
-        fingerprint = onnx_session(network).get_modelmeta().custom_metadata_map[FINGERPRINT]
     except OSError as error:
         raise WeightsError(f"'{weights}' cannot be read ({error}): {OTHERS}") from error
-    except Exception as error:  # ONNX Runtime's own errors share no base but this
-        raise WeightsError(f"'{weights}' was not exported by Fruitlake ({type(error).__name__}): {OTHERS}") from error
-    model_id = f"mobilenetv2-{engine}-{fingerprint[:12]}"
+    model_id = _exported_as(network)
+    if model_id is None:
+        raise WeightsError(f"'{weights}' was not exported by Fruitlake: {OTHERS}")
     uri = f"{lake}/model/{model_id}/model.onnx"
     if not exists(uri):
         write_object(uri, network)
@@ -82,7 +113,7 @@ def _exported(weights: str, engine: str, lake: str) -> Featurizer:
 def find(weights: str, cache: Path) -> Path:
     """The weights' file; `imagenet` is downloaded if it is not in the cache. Raises WeightsError."""
     if weights == "bundled":
-        return Path(str(files("transforms") / "weights" / "fruitlake.keras"))
+        return _BUNDLED
     if weights == "imagenet":
         path = cache / "keras" / "models" / _IMAGENET
         if not path.exists():
@@ -97,7 +128,9 @@ def find(weights: str, cache: Path) -> Path:
 
 
 def fingerprint_of(path: Path) -> str:
-    """A hash of the weights' names, shapes and numbers: the same however the file was zipped and dated."""
+    """A hash of the weights' names, shapes and numbers, independent of the file's compression and dates."""
+    import h5py  # imported here, because exported networks do not need it
+
     digest = hashlib.sha256(_RECIPE.encode())
 
     def add(name: str, item: Any) -> None:

@@ -1,6 +1,6 @@
-"""The certificate that a cluster's nodes show each other, as EMR wants it: a zip of PEM files.
+"""The certificate for encryption between a cluster's nodes, as EMR expects it: a zip of PEM files.
 
-Made anew for every cluster and signed by itself; the key leaves this process only into the encrypted bucket.
+Self-signed, and new for every cluster; the key leaves this process only for the encrypted bucket.
 """
 
 from __future__ import annotations
@@ -35,10 +35,8 @@ def certificates(region: str) -> bytes:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    chain = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    chain, private = certificate.public_bytes(pem), key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for file, content in (("privateKey", private), ("certificateChain", chain), ("trustedCertificates", chain)):

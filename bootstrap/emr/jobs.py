@@ -1,13 +1,11 @@
-"""A layer job: run_layer.py in the packaged environment, as a cluster's step or as a Serverless job run.
+"""Requests for layer jobs: run_layer.py in the packaged environment, as a cluster's step or a Serverless job run.
 
-Both get the same archives, the same Python, and the same `setting=value` arguments.
+Both get the same archives, the same Python, the same Iceberg catalog, and the same `setting=value` arguments.
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
-from typing import Any
 
 from bootstrap.emr import artifacts
 from bootstrap.emr.package import Artifacts
@@ -16,86 +14,74 @@ from bootstrap.settings import Settings
 from catalog import aws
 
 PYTHON = "./environment/bin/python"
-_NOT_PASSED = {"cache", "master"}  # of this machine; a cluster has its own
+_NOT_PASSED = {"cache", "master"}  # settings of this machine; a cluster has its own
 
 
 def archives(environment: str, project: str) -> dict[str, str]:
-    """Spark's properties by which every process of a job gets packages, project and Python: URIs of the archives."""
+    """Spark properties that ship packages, project and Python to every process of a job, as archives in S3."""
     return {"spark.archives": f"{environment}#environment,{project}#fruitlake", "spark.pyspark.python": PYTHON}
 
 
 def arguments(layer: str, settings: Settings, **places: str) -> list[str]:
-    """run_layer.py's arguments: every setting that was given, with these in place of the machine's own."""
+    """Arguments of run_layer.py: all settings that were given, overridden by these."""
     given = settings.model_dump(include=settings.model_fields_set - _NOT_PASSED, mode="json", exclude_none=True)
     return [layer, *(f"{name}={value}" for name, value in sorted({**given, **places}.items()))]
 
 
 def step(cluster: str, bucket: str, packaged: Artifacts, arguments: list[str]) -> Request:
-    """AddJobFlowSteps: spark-submit in cluster mode, which ends as the job did."""
-    properties = _properties(bucket, packaged) | {
-        "spark.yarn.maxAppAttempts": "1",  # a layer that failed fails again; the second try would hide why
+    """AddJobFlowSteps: spark-submit in cluster mode, which returns the job's exit code."""
+    properties = {
+        # A second attempt, because a driver may lose its node; what is already published is not recomputed.
+        "spark.yarn.maxAppAttempts": "2",
         "spark.yarn.appMasterEnv.AWS_REGION": aws.region(),
-        "spark.executorEnv.AWS_REGION": aws.region(),
     }
-    command = ["spark-submit", "--deploy-mode", "cluster", "--name", f"fruitlake {arguments[0]}"]
-    return Request(
-        "emr",
-        "AddJobFlowSteps",
-        {
-            "JobFlowId": cluster,
-            "Steps": [
-                {
-                    "Name": f"fruitlake {arguments[0]}",
-                    "ActionOnFailure": "CONTINUE",
-                    "HadoopJarStep": {
-                        "Jar": "command-runner.jar",
-                        "Args": [*command, *_conf(properties), artifacts.uri(bucket, packaged.entry), *arguments],
-                    },
-                }
-            ],
-        },
-    )
+    name = f"fruitlake {arguments[0]}"
+    command = ["spark-submit", "--deploy-mode", "cluster", "--name", name, *_conf(bucket, packaged, properties)]
+    jar = {"Jar": "command-runner.jar", "Args": [*command, artifacts.uri(bucket, packaged.entry), *arguments]}
+    steps = [{"Name": name, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}]
+    return Request("emr", "AddJobFlowSteps", {"JobFlowId": cluster, "Steps": steps})
 
 
-def job_run(application: str, role: str, bucket: str, packaged: Artifacts, arguments: list[str]) -> Request:
-    """StartJobRun of EMR Serverless."""
-    driver = "spark.emr-serverless.driverEnv"
-    properties = _properties(bucket, packaged) | {
+def job_run(application: str, role: str, stack: str, bucket: str, packaged: Artifacts, arguments: list[str]) -> Request:
+    """StartJobRun of EMR Serverless. The application determines the location and the encryption key of logs."""
+    driver, catalog = "spark.emr-serverless.driverEnv", "spark.sql.catalog.lake"
+    properties = {
         f"{driver}.PYSPARK_DRIVER_PYTHON": PYTHON,
         f"{driver}.PYSPARK_PYTHON": PYTHON,
         f"{driver}.AWS_REGION": aws.region(),
-        # As the cluster's spark-defaults: four Python workers of 0.7 GB each need more than a tenth beside the JVM.
-        "spark.executor.cores": "4",
-        "spark.executor.memory": "4g",
-        "spark.executor.memoryOverhead": "4g",
-        "spark.driver.cores": "4",
-        "spark.driver.memory": "4g",
-        "spark.driver.memoryOverhead": "4g",
         "spark.executorEnv.PYSPARK_PYTHON": PYTHON,
-        "spark.executorEnv.AWS_REGION": aws.region(),
+        # As in the cluster's spark-defaults: four Python workers of 0.7 GB need more than the default overhead of 10 %.
+        **{f"spark.{process}.cores": "4" for process in ("driver", "executor")},
+        **{f"spark.{process}.memory": "4g" for process in ("driver", "executor")},
+        **{f"spark.{process}.memoryOverhead": "4g" for process in ("driver", "executor")},
+        # The release includes the jar; its name with Spark 4 is not confirmed (docs/aws.md, 11).
+        "spark.jars": "/usr/share/aws/iceberg/lib/iceberg-spark*runtime*.jar",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.defaultCatalog": "lake",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.type": "glue",
+        f"{catalog}.warehouse": f"s3://{bucket}/lake",
+        f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{catalog}.client.region": aws.region(),
+        "spark.hadoop.fs.s3a.endpoint.region": aws.region(),
     }
-    parameters: dict[str, Any] = {
+    submit = {  # EMR splits the parameters at spaces and does not support quotes
+        "entryPoint": artifacts.uri(bucket, packaged.entry),
+        "entryPointArguments": arguments,
+        "sparkSubmitParameters": " ".join(_conf(bucket, packaged, properties)),
+    }
+    parameters = {
         "applicationId": application,
         "executionRoleArn": role,
         "name": f"fruitlake {arguments[0]}",
-        "jobDriver": {
-            "sparkSubmit": {
-                "entryPoint": artifacts.uri(bucket, packaged.entry),
-                "entryPointArguments": arguments,
-                "sparkSubmitParameters": shlex.join(_conf(properties)),
-            }
-        },
-        "configurationOverrides": {
-            "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": f"s3://{bucket}/logs/"}}
-        },
-        "tags": {"project": "fruitlake"},
+        "jobDriver": {"sparkSubmit": submit},
+        "tags": {"project": "fruitlake", "stack": stack},  # operators may manage resources with the stack's tag
     }
     return Request("emr-serverless", "StartJobRun", parameters)
 
 
-def _properties(bucket: str, packaged: Artifacts) -> dict[str, str]:
-    return archives(artifacts.uri(bucket, packaged.environment), artifacts.uri(bucket, packaged.project))
-
-
-def _conf(properties: Mapping[str, str]) -> list[str]:
-    return [word for name, value in properties.items() for word in ("--conf", f"{name}={value}")]
+def _conf(bucket: str, packaged: Artifacts, more: Mapping[str, str]) -> list[str]:
+    """Options of spark-submit for these properties and for the archives."""
+    ours = archives(artifacts.uri(bucket, packaged.environment), artifacts.uri(bucket, packaged.project))
+    said = ours | {"spark.executorEnv.AWS_REGION": aws.region()} | dict(more)
+    return [word for name, value in said.items() for word in ("--conf", f"{name}={value}")]

@@ -1,7 +1,7 @@
-"""The part of requirements.lock that a cluster needs: the project's own dependencies, less what the cluster brings
-and what only exports the model.
+"""Extract the packages that a cluster needs from requirements.lock: all dependencies except those that the cluster has
+and those that are only needed to export the model.
 
-requirements.lock ("via" comments: who asked for what) ──walk from the project──▶ the same pins, the same hashes
+requirements.lock ("via" comments: which package requires it) ──walk from the project──▶ the same pins and hashes
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ LEFT_OUT = ("pyspark", "tensorflow", "tf2onnx")  # the cluster's own Spark; exec
 _ROOT = "fruitlake (pyproject.toml)"
 _PACKAGE = re.compile(
     r"^(?P<name>[\w.-]+)==.*\n(?: +--hash=.*\n)+(?P<via>(?: +#.*\n)+)", re.MULTILINE
-)  # uv's layout: one pin, its hashes, who asked for it
+)  # uv's format: a pin, its hashes, the packages that require it
 
 
 def cluster_requirements(lock: str) -> str:
-    """The text of a requirements file, pins and hashes as they are in the lock's text."""
+    """Text of a requirements file with the lock's pins and hashes."""
     pins: dict[str, list[str]] = defaultdict(list)  # a package may be pinned twice, for two Pythons
     wanted_by: dict[str, set[str]] = defaultdict(set)
     for found in _PACKAGE.finditer(lock):

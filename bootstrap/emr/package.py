@@ -1,18 +1,17 @@
-"""What a cluster needs of this project, in files named by their content.
+"""Package this project for a cluster, in files named by a hash of their content.
 
 requirements.lock ──uv──▶ environment-<hash>.tar.gz   packages without Spark and TensorFlow, and bin/python
-the checkout ──pip wheel─▶ fruitlake-<hash>.zip       the wheel, dbt project inside; a wheel unpacks as a zip
-weights ──TensorFlow─────▶ mobilenetv2-onnx-<id>.onnx the exported network, which carries its fingerprint
-run_layer.py, bootstrap-emr.sh                        what the cluster starts
+the checkout ──pip wheel─▶ fruitlake-<hash>.zip       the wheel, including the dbt project; a wheel is a zip
+weights ──TensorFlow─────▶ mobilenetv2-onnx-<id>.onnx the exported network, with its fingerprint
+run_layer.py, bootstrap-emr.sh                        the entry point and the bootstrap action
 
-The environment is a plain folder of packages and a launcher that puts it on the path of the node's own Python:
-it may lie anywhere, and uv picks the wheels of the cluster's platform whatever machine packages. venv-pack
-would pack this machine's, with links to this machine's Python.
+The environment is a plain folder of packages, and a launcher that puts it on the path of the node's own Python.
+It can be anywhere, and uv picks the wheels for the cluster's platform on any machine. venv-pack would pack this
+machine's environment, with links to this machine's Python.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -31,28 +30,37 @@ from catalog.errors import EmrError
 from catalog.storage import write_atomically
 from transforms.weights import prepare
 
-PYTHON = "3.11"  # of the versions that emr-spark-8.0.0 brings, the one the tests run on
+PYTHON = "3.11"  # one of the versions in emr-spark-8.1.0, and the one the tests run on
 _PLATFORM = "x86_64-manylinux_2_34"  # Amazon Linux 2023: glibc 2.34
 _CHECKOUT = Path(__file__).parents[2]
-_COMPILED = ".".join(map(str, sys.version_info[:2])) == PYTHON  # bytecode is of the Python that makes it
-_RECIPE = f"no tests, compiled: {_COMPILED}"
+_COMPILED = ".".join(map(str, sys.version_info[:2])) == PYTHON  # bytecode must match the Python version
+# Not needed by any job, an eighth of the size: tests, other AWS services' definitions, other languages, Arrow's
+# servers. dbt's generic tests are SQL, and stay.
+_DROPPED = "**/tests/__init__.py pyarrow/include pyarrow/*flight* botocore/data/*/ babel/locale-data/*.dat"
+_KEPT = {"athena", "glue", "kms", "s3", "sso", "sso-oidc", "sts", "root.dat", "en.dat", "en_US.dat"}
+_RECIPE = f"without {_DROPPED} but {sorted(_KEPT)}, compiled: {_COMPILED}"
 _PACKAGES = ("bootstrap", "catalog", "expectations", "ingestion", "transforms")
-_1980 = "315532800"  # the earliest time a zip can hold; the same files then give the same wheel
+_1980 = "315532800"  # the earliest time in a zip; makes wheels reproducible
 
-# Beside it on the node lies `fruitlake`, the unpacked wheel. Spark's own path, if any, stays behind ours.
+# Next to it on the node is `fruitlake`, the unpacked wheel. Spark's own path, if any, comes after ours. The location of
+# Python on a worker of Serverless is not confirmed (docs/aws.md, 10): the launcher looks for it by name, and prints
+# what is there if none matches.
 _LAUNCHER = f"""\
 #!/bin/sh
 here=$(cd "$(dirname "$0")/.." && pwd) || exit
-command -v python{PYTHON} >/dev/null || {{ echo "this node has no python{PYTHON}" >&2; exit 127; }}
 PYTHONPATH="$here/../fruitlake:$here/site-packages${{PYTHONPATH:+:$PYTHONPATH}}"
 export PYTHONPATH PYTHONNOUSERSITE=1
-exec python{PYTHON} "$@"
+for python in python{PYTHON} /usr/bin/python{PYTHON} /usr/local/bin/python{PYTHON} python3; do
+  case $("$python" --version 2>/dev/null) in "Python {PYTHON}."*) exec "$python" "$@" ;; esac
+done
+echo "this node has no Python {PYTHON}; it has: $(ls /usr/bin/python3* /usr/local/bin/python3* 2>/dev/null | xargs)" >&2
+exit 127
 """
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """File names in one folder: here, and below `artifacts/` in the bucket."""
+    """File names of the artifacts, in the cache folder and below `artifacts/` in the bucket."""
 
     environment: str
     project: str
@@ -61,16 +69,17 @@ class Artifacts:
     bootstrap: str
 
     def names(self) -> list[str]:
+        """The file names of all artifacts."""
         return list(asdict(self).values())
 
 
 def folder(settings: Settings) -> Path:
-    """Where the artifacts are made and kept; what is there by its name is not made again."""
+    """The folder of the artifacts; existing ones are not built again."""
     return settings.cache / "emr"
 
 
 def package(settings: Settings) -> Artifacts:
-    """Make what is not there yet. Raises EmrError outside a checkout or without uv, WeightsError."""
+    """Build the artifacts that do not exist yet. Raises EmrError outside a checkout or without uv, WeightsError."""
     if not (_CHECKOUT / "requirements.lock").is_file():
         raise EmrError("packages are made from the project's checkout: `git clone` it, `make`, and run this there")
     here = folder(settings)
@@ -88,7 +97,7 @@ def package(settings: Settings) -> Artifacts:
 
 
 def packaged(settings: Settings) -> Artifacts:
-    """What `package` made last. Raises EmrError if it was never run, or its files are gone."""
+    """The artifacts that `package` built last. Raises EmrError if it was never run, or its files are gone."""
     here = folder(settings)
     try:
         artifacts = Artifacts(**json.loads((here / "artifacts.json").read_text()))
@@ -101,7 +110,7 @@ def packaged(settings: Settings) -> Artifacts:
 
 
 def _environment(here: Path) -> str:
-    """Named by what it is made of: pins, hashes, platform, launcher, recipe. Takes a minute once."""
+    """Build the environment, named by a hash of its inputs: pins, platform, launcher, recipe. Takes a minute."""
     requirements = cluster_requirements((_CHECKOUT / "requirements.lock").read_text())
     made_of = f"{requirements}{_PLATFORM}{PYTHON}{_LAUNCHER}{_RECIPE}"
     name = f"environment-{_hash(made_of.encode())}.tar.gz"
@@ -114,39 +123,31 @@ def _environment(here: Path) -> str:
         options = ["--target", str(root / "site-packages"), "--python-version", PYTHON, "--python-platform", _PLATFORM]
         checks = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
         _run("-m", "uv", "pip", "install", "--quiet", *options, *checks, "-r", str(wanted))
-        _drop_tests(root / "site-packages")
-        if _COMPILED:
-            _compile(root)
+        _drop(root / "site-packages")
+        if _COMPILED:  # otherwise, each container compiles its imports; times and folders of this machine are left out
+            pinned = ["--invalidation-mode", "unchecked-hash", "-s", str(root)]
+            _run("-m", "compileall", "-q", "-j", "0", *pinned, str(root / "site-packages"))
         (root / "bin").mkdir()
         (root / "bin" / "python").write_text(_LAUNCHER)
         (root / "bin" / "python").chmod(0o755)
-        _pack(root, Path(work) / name)
+        with tarfile.open(Path(work) / name, "w:gz", compresslevel=1) as archive:  # a third smaller, and fast
+            for part in ("bin", "site-packages"):
+                archive.add(root / part, part)
         os.replace(Path(work) / name, here / name)
     return name
 
 
-def _drop_tests(packages: Path) -> None:
-    """Take away the packages' own tests, a third of all modules. dbt's generic tests are SQL, and stay."""
-    for tests in [*packages.glob("**/tests/__init__.py")]:
-        shutil.rmtree(tests.parent, ignore_errors=True)  # gone already, if it lay below another
-
-
-def _compile(root: Path) -> None:
-    """Bytecode beside the source, or each container compiles what it imports. Without times and folders of this
-    machine; nothing compares it with a source that never changes."""
-    pinned = ["--invalidation-mode", "unchecked-hash", "-s", str(root)]
-    _run("-m", "compileall", "-q", "-j", "0", *pinned, str(root / "site-packages"))
-
-
-def _pack(root: Path, archive: Path) -> None:
-    """A tar.gz of the folder's contents; the fastest level, since it is a third smaller and no bottleneck."""
-    with gzip.open(archive, "wb", compresslevel=1) as compressed, tarfile.open(fileobj=compressed, mode="w|") as tar:
-        for path in sorted(root.iterdir()):
-            tar.add(path, path.name)
+def _drop(packages: Path) -> None:
+    found = [path for pattern in _DROPPED.split() for path in packages.glob(pattern) if path.name not in _KEPT]
+    for path in (path.parent if path.name == "__init__.py" else path for path in found):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)  # may be gone with its parent folder
 
 
 def _project(here: Path) -> str:
-    """The wheel, built from a copy: setuptools would leave, and later take in, a build folder in the checkout."""
+    """Build the wheel from a copy: in the checkout, setuptools would leave a build folder, and later package it."""
     with tempfile.TemporaryDirectory(dir=here) as work:
         copy = Path(work) / "source"
         for name in _PACKAGES:
@@ -167,7 +168,7 @@ def _model(settings: Settings, here: Path) -> str:
 
 def _keep(here: Path, stem: str, suffix: str, content: bytes) -> str:
     name = f"{stem}-{_hash(content)}{suffix}"
-    write_atomically(str(here / name), content)  # what has the name has all the content it stands for
+    write_atomically(str(here / name), content)  # atomic, so a file with this name is always complete
     return name
 
 
@@ -176,7 +177,7 @@ def _hash(content: bytes) -> str:
 
 
 def _run(*arguments: str) -> None:
-    """A Python module in a process of its own. Raises EmrError with its last line."""
+    """Run a Python module in its own process. Raises EmrError with the last line of its output."""
     environment = os.environ | {"SOURCE_DATE_EPOCH": _1980}
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:

@@ -1,6 +1,6 @@
-"""How long N photos take on a cluster, and what that costs: arithmetic on a measured rate and prices.json.
+"""Estimate the time and cost of featurizing N photos on a cluster, from a measured rate and prices.json.
 
-photos / (rate of a core x cores) ──▶ hours ──x nodes x price──▶ cost, with everything that was assumed
+photos / (rate per core x cores) ──▶ hours ──x nodes x price──▶ cost, with all assumptions
 """
 
 from __future__ import annotations
@@ -11,60 +11,60 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from bootstrap.emr.parameters import vcpus
 from catalog.errors import EmrError
 
-# Measured on two cores: 165 to 190 photos/s, 100 x 100 px JPEGs, by ONNX Runtime on a thread a core. The lower, halved.
-RATE = 82.0  # photos/s a core; `fruitlake bench` measures a machine's own, and `--rate` takes it
-_STARTUP_HOURS = 0.25  # assumed: a cluster is billed while it starts and while it idles before it ends
+# Half of the lower figure measured on two cores: 165 to 190 photos/s, 100 x 100 px JPEGs, ONNX Runtime, one thread per
+# core.
+RATE = 82.0  # photos/s per core; `make bench` measures another machine, for `--rate`
+_START_HOURS, _IDLE_HOURS = 0.25, 0.5  # billed, too: an assumption, and the template's IdleSeconds
 _MOST_NODES = 30
-ENDPOINTS = 7  # interface endpoints of the stack with a cluster, in one zone
+ENDPOINTS = 5  # interface endpoints of a stack with a cluster, in one zone
+_DISK_GB = 104  # per node: 40 for the system, from the template, and 64 that EMR adds for 4 vCPUs
 
 
 @dataclass(frozen=True)
 class Plan:
-    """nodes are core and task nodes; one primary comes on top. Hours of the cluster's life, costs in currency."""
+    """An estimate. nodes: core and task nodes, without the primary; hours: the cluster's lifetime; cost: in USD."""
 
-    photos: int
     nodes: int
     work_hours: float
     hours: float
     cost: float
-    currency: str
     assumed: tuple[str, ...]
 
 
-def plan(photos: int, instance: str, rate: float, target_hours: float, spot: float, nodes: int | None = None) -> Plan:
-    """The fewest nodes that featurize the photos within target_hours, if nodes are not given.
+def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = None) -> Plan:
+    """Estimate for this many nodes; by default, the fewest that featurize the photos within an hour, up to 30.
 
-    rate: photos/s a core; spot: share of the on-demand EC2 price that task nodes pay. Raises EmrError for an
-    instance type without a price.
+    rate: photos/s per core. Raises EmrError for an instance type that cannot run jobs, or has no price.
     """
-    prices = read_prices()
+    prices, cores = read_prices(), vcpus(instance)
     price = prices["instances"].get(instance)
     if price is None:
         known = ", ".join(prices["instances"])
         raise EmrError(f"there is no price for '{instance}' in prices.json: choose one of {known}, or add it")
-    node_hours = photos / (rate * price["vcpus"]) / 3600
-    if nodes is None:
-        nodes = min(_MOST_NODES, max(1, math.ceil(node_hours / target_hours)))
+    node_hours = photos / (rate * cores) / 3600
+    nodes = nodes or min(_MOST_NODES, max(2, math.ceil(node_hours)))  # a core and a task node always start
     work = node_hours / nodes
-    hours = work + _STARTUP_HOURS
-    on_demand, on_spot = price["ec2"] + price["emr"], price["ec2"] * spot + price["emr"]
-    an_hour = 2 * on_demand + (nodes - 1) * on_spot + prices["endpoint"] * ENDPOINTS
-    return Plan(photos, nodes, work, hours, hours * an_hour, prices["currency"], _assumed(prices, instance, rate, spot))
-
-
-def _assumed(prices: dict[str, Any], instance: str, rate: float, spot: float) -> tuple[str, ...]:
-    return (
-        f"{rate:g} photos/s a core: small JPEGs, MobileNetV2 by ONNX Runtime; a vCPU of {instance} counts as a core",
-        f"the rate grows with the nodes; silver is nearly all of the work; {_STARTUP_HOURS * 60:.0f} minutes more to "
-        "start the cluster and to let it end",
-        f"one primary and one core node on demand, the other nodes at {spot:.0%} of that price (Spot changes daily)",
-        f"{ENDPOINTS} interface endpoints in one zone; S3, KMS, Glue, disks and data transfer are not in it",
+    hours = _START_HOURS + work + _IDLE_HOURS
+    node = price["ec2"] + price["emr"] + _DISK_GB * prices["disk_gb_month"] / 730
+    # primary, core and one task node run for the whole time, the others only during the work
+    always = 3 * node + prices["endpoint"] * ENDPOINTS
+    cost = hours * always + (_START_HOURS + work) * max(0, nodes - 2) * node
+    assumed = (
+        f"{rate:g} photos/s per core: small JPEGs, MobileNetV2 by ONNX Runtime; a vCPU of {instance} counts as a core",
+        f"the rate grows with the nodes; silver is nearly all of the work; {_START_HOURS * 60:.0f} minutes to start "
+        f"and {_IDLE_HOURS * 60:.0f} idle ones before it ends are counted (`fruitlake emr down` saves the latter)",
+        "every node at the price on demand: task nodes are Spot, whose lower price changes daily",
+        f"{_DISK_GB} GB of EBS per node, {ENDPOINTS} interface endpoints in one zone; S3, KMS, Glue, logs and data "
+        "transfer are not in it",
         f"prices of {prices['region']}, {prices['as_of']}: {prices['source']}",
     )
+    return Plan(nodes, work, hours, cost, assumed)
 
 
 def read_prices() -> dict[str, Any]:
+    """Read prices.json; the prices were entered by hand and are not confirmed (docs/aws.md, 1)."""
     found: dict[str, Any] = json.loads((files("bootstrap.emr") / "prices.json").read_text(encoding="utf-8"))
     return found

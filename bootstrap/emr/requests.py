@@ -1,4 +1,4 @@
-"""Requests to AWS as values: made in one place, shown by --dry-run, sent in another.
+"""Requests to AWS as values, which --dry-run can show instead of sending them.
 
 Request("emr", "AddJobFlowSteps", {...}) ──show──▶ JSON      ──send──▶ boto3, errors explained
 """
@@ -7,42 +7,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from rich.console import Console
 
-from bootstrap.settings import Settings
 from catalog import aws
-from catalog.errors import EmrError
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of AWS' API: service and operation as AWS spells them. A Path among the parameters is sent as its
-    file's content."""
+    """One call of AWS' API, with AWS' names of service and operation. A Path among the parameters is sent as the
+    content of its file."""
 
     service: str
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def send(self) -> dict[str, Any]:
-        """The answer. Raises AwsError."""
-        content = {name: value.open("rb") for name, value in self.parameters.items() if isinstance(value, Path)}
+        """Send the request; returns the response. Raises AwsError."""
+        with ExitStack() as files, aws.explained(self.service):
+            call = getattr(aws.client(self.service), xform_name(self.operation))
+            given = {
+                name: files.enter_context(value.open("rb")) if isinstance(value, Path) else value
+                for name, value in self.parameters.items()
+            }
+            answer: dict[str, Any] = call(**given)
+            return answer
+
+
+def ask(service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    """Send a read-only request; returns the response. Raises AwsError."""
+    return Request(service, operation, parameters).send()
+
+
+def look_up(absent: str, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
+    """Send a read-only request; returns None if AWS answers that the resource does not exist. Raises AwsError."""
+    with aws.explained(service):
         try:
-            with aws.explained(f"{self.service} refused"):
-                call = getattr(aws.client(self.service), xform_name(self.operation))
-                answer: dict[str, Any] = call(**{**self.parameters, **content})
-                return answer
-        finally:
-            for file in content.values():
-                file.close()
+            answer: dict[str, Any] = getattr(aws.client(service), xform_name(operation))(**parameters)
+        except ClientError as error:
+            if aws.code_of(error) in absent.split():
+                return None
+            raise
+    return answer
 
 
 def show(requests: Iterable[Request], console: Console) -> None:
-    """What would be sent, as one JSON list. Files are shown by path, made contents by length."""
+    """Print the requests as a JSON list. Files are shown by path, other content by length."""
     shown = [
         {"service": r.service, "region": aws.region(), "operation": r.operation, "parameters": r.parameters}
         for r in requests
@@ -52,18 +68,6 @@ def show(requests: Iterable[Request], console: Console) -> None:
 
 
 def _described(value: object) -> str:
-    if isinstance(value, Path):
-        return value.as_uri()
     if isinstance(value, bytes):
         return f"<{len(value):,} bytes, made when sent>"
-    raise TypeError(f"{type(value).__name__} is no part of a request")
-
-
-def check_region(settings: Settings) -> None:
-    """Raise EmrError unless photos may lie in the region that requests go to."""
-    allowed = [name.strip() for name in settings.allowed_regions.split(",")]
-    if aws.region() not in allowed:
-        raise EmrError(
-            f"region {aws.region()} is not allowed ({', '.join(allowed)}): set AWS_REGION={allowed[0]}, "
-            f"or allow it with FRUITLAKE_ALLOWED_REGIONS={settings.allowed_regions},{aws.region()}"
-        )
+    return str(value)

@@ -1,8 +1,8 @@
-"""What EMR runs: `fruitlake run LAYER` in the packaged environment, every setting given as `name=value`.
+"""Entry point of EMR jobs: `fruitlake run LAYER` in the packaged environment, with settings given as `name=value`.
 
     spark-submit … run_layer.py silver lake=s3://bucket/lake weights=s3://bucket/artifacts/….onnx
 
-Spark's own submit starts it, so the session is the cluster's; the run's own files go below its working folder.
+It is started by spark-submit, so it uses the cluster's session; the run's local files go below its working folder.
 """
 
 import os

@@ -1,30 +1,33 @@
-"""The stack: what it holds, and how it comes to hold something else.
+"""Read, create and update the CloudFormation stack.
 
-stack.yaml + parameters ──CreateStack, UpdateStack──▶ CloudFormation ──its events, polled──▶ done, or why not
+stack.yaml + parameters ──CreateStack, UpdateStack──▶ wait for CloudFormation ──▶ done, or the first failure
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from botocore.exceptions import ClientError
+import yaml
+from botocore.exceptions import WaiterError
 from rich.console import Console
 
 from bootstrap.emr.reasons import explained
-from bootstrap.emr.requests import Request
+from bootstrap.emr.requests import Request, look_up
 from catalog import aws
 from catalog.errors import AwsError, EmrError
 
 POLL = 5.0  # seconds
+_LONGEST = 3600.0  # seconds
+_BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+_WAITERS = {"CreateStack": "stack_create_complete", "UpdateStack": "stack_update_complete"}
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: its state in CloudFormation's words, its parameters and outputs."""
+    """A deployed stack: its CloudFormation status, its parameters and outputs."""
 
     name: str
     state: str
@@ -33,26 +36,18 @@ class Stack:
 
     @property
     def bucket(self) -> str:
-        """Raises EmrError if the stack is not made yet, or could not be."""
+        """The stack's bucket. Raises EmrError if the stack is not created yet, or its creation failed."""
         if "Bucket" not in self.outputs:
             raise EmrError(f"stack '{self.name}' has no bucket ({self.state.lower()}): `fruitlake emr up` makes it")
         return self.outputs["Bucket"]
 
-    @property
-    def failed_at_birth(self) -> bool:
-        """Nothing is in it, and nothing can be done with it but to delete it."""
-        return self.state in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
-
 
 def find(name: str) -> Stack | None:
-    """The stack of that name in the run's region. Raises AwsError."""
-    with aws.explained("the stack cannot be looked at"):
-        try:
-            (found,) = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        except ClientError as error:
-            if "does not exist" in str(error):
-                return None
-            raise
+    """The stack of this name in the current region; None if there is none. Raises AwsError."""
+    answer = look_up("ValidationError", "cloudformation", "DescribeStacks", StackName=name)
+    if answer is None:
+        return None
+    (found,) = answer["Stacks"]
     return Stack(
         name,
         found["StackStatus"],
@@ -62,93 +57,75 @@ def find(name: str) -> Stack | None:
 
 
 def existing(name: str) -> Stack:
-    """The stack. Raises EmrError if there is none."""
+    """The stack of this name. Raises EmrError if there is none."""
     stack = find(name)
     if stack is None:
         raise EmrError(f"there is no stack '{name}' in {aws.region()}: make it with `fruitlake emr up`")
     return stack
 
 
-def deployment(name: str, stack: Stack | None, parameters: Mapping[str, str]) -> Request:
-    """The request that gives the stack these parameters; others stay as they are, or as the template says."""
-    values = {**(stack.parameters if stack else {}), **parameters}
-    common = {
-        "StackName": name,
-        "TemplateBody": (files("bootstrap.emr") / "stack.yaml").read_text(encoding="utf-8"),
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
-        "Capabilities": ["CAPABILITY_IAM"],
-        "Tags": [{"Key": "project", "Value": "fruitlake"}, {"Key": "stack", "Value": name}],
-    }
-    if stack:
-        return Request("cloudformation", "UpdateStack", common)
-    return Request("cloudformation", "CreateStack", common)
+def template() -> str:
+    """The text of the CloudFormation template."""
+    return (files("bootstrap.emr") / "stack.yaml").read_text(encoding="utf-8")
 
 
-def deletion(name: str) -> Request:
-    """The request that takes everything away but bucket, key and databases."""
-    return Request("cloudformation", "DeleteStack", {"StackName": name})
+def section(name: str) -> dict[str, dict[str, Any]]:
+    """A section of the template, with all values as text."""
+    found: dict[str, dict[str, Any]] = yaml.load(template(), Loader=yaml.BaseLoader)[name]
+    return found
+
+
+def with_defaults(given: Mapping[str, str]) -> dict[str, str]:
+    """All parameters of the template, from the given ones and defaults; parameters of older templates are dropped."""
+    return {name: given.get(name, rule["Default"]) for name, rule in section("Parameters").items()}
+
+
+def deployment(operation: str, name: str, parameters: Mapping[str, str]) -> Request:
+    """Request for CreateStack or UpdateStack with these parameters, and defaults for the others.
+
+    CloudFormation is told to delete a stack that it could not create, because a rolled-back stack cannot be updated.
+    """
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in with_defaults(parameters).items()]
+    more = {"TemplateBody": template(), "Parameters": given, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    tags = [{"Key": "project", "Value": "fruitlake"}, {"Key": "stack", "Value": name}]
+    new = {"OnFailure": "DELETE"} if operation == "CreateStack" else {}
+    return Request("cloudformation", operation, {"StackName": name, **more, "Tags": tags, **new})
 
 
 def deploy(request: Request, console: Console, poll: float = POLL) -> None:
-    """Send it and wait until it is done; nothing to update is fine.
+    """Send the request and wait until it is done; it is fine if there is nothing to update.
 
-    Raises EmrError with the first thing that failed, AwsError if CloudFormation refuses.
+    Raises EmrError with the first failure, AwsError if CloudFormation refuses the request.
     """
     name = request.parameters["StackName"]
-    watch = _Watch(name, console)  # before it is sent: what is told from here on is about this request
     try:
-        request.send()
+        identity = request.send()["StackId"]  # also finds a stack that has been deleted
     except AwsError as error:
         if "No updates are to be performed" in str(error):
             return
         raise AwsError(explained(str(error))) from error
+    waiter = aws.client("cloudformation").get_waiter(_WAITERS[request.operation])
     try:
-        with console.status(f"stack {name}: {request.operation}"):
-            while not watch.finished():
-                time.sleep(poll)
+        with console.status(f"stack {name}: {request.operation}, some minutes"), aws.explained(f"stack {name}"):
+            waiter.wait(StackName=identity, WaiterConfig={"Delay": poll, "MaxAttempts": int(_LONGEST / poll)})
     except KeyboardInterrupt:
         console.print(f"stack {name}: CloudFormation goes on by itself, `fruitlake emr status` shows how far it is")
         raise
-    if watch.failure:
-        raise EmrError(f"stack {name}: {explained(watch.failure)}")
+    except AwsError as error:
+        if not isinstance(error.__cause__, WaiterError):
+            raise
+        raise EmrError(f"stack {name}: {explained(_first_failure(identity))}") from error
 
 
-class _Watch:
-    """A stack's events from now on, each seen once; this machine's clock plays no part."""
-
-    def __init__(self, name: str, console: Console) -> None:
-        self._name = name
-        self._console = console
-        self._seen: set[str] = set()
-        self._client = aws.client("cloudformation")
-        self.failure: str | None = None
-        self._events()
-
-    def finished(self) -> bool:
-        for event in self._events():
-            state, what = event["ResourceStatus"], event["LogicalResourceId"]
-            if state.endswith("FAILED") and self.failure is None:
-                self.failure = f"{what}: {event.get('ResourceStatusReason', state)}"
-            if what in ("Cluster", "Serverless", "Network", "Bucket"):  # the others are legion
-                self._console.print(f"{event['Timestamp']:%H:%M:%S} {what} {state}", highlight=False)
-        stack = find(self._name)
-        state = stack.state if stack else "DELETE_COMPLETE"
-        if "ROLLBACK" in state and self.failure is None:
-            self.failure = state
-        return not state.endswith("IN_PROGRESS")
-
-    def _events(self) -> list[dict[str, Any]]:
-        """New ones, oldest first. A stack that is not there has none to tell."""
-        new: list[dict[str, Any]] = []
-        with aws.explained("the stack's events cannot be read"):
-            try:
-                for page in self._client.get_paginator("describe_stack_events").paginate(StackName=self._name):
-                    fresh = [e for e in page["StackEvents"] if e["EventId"] not in self._seen]
-                    new += fresh
-                    if len(fresh) < len(page["StackEvents"]):
-                        break  # newest first: what follows has been seen
-            except ClientError as error:
-                if "does not exist" not in str(error):
-                    raise
-        self._seen |= {e["EventId"] for e in new}
-        return new[::-1]
+def _first_failure(identity: str) -> str:
+    """Why the last operation failed. Events come newest first, and an operation begins with "User Initiated"."""
+    why = "it failed, and CloudFormation tells no reason"
+    with aws.explained("the stack's events cannot be read"):
+        for page in aws.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=identity):
+            for event in page["StackEvents"]:
+                reason = event.get("ResourceStatusReason", event["ResourceStatus"])
+                if reason == "User Initiated" and event["ResourceStatus"] in _BEGINNINGS:
+                    return why
+                if event["ResourceStatus"].endswith("FAILED"):
+                    why = f"{event['LogicalResourceId']}: {reason}"
+    return why

@@ -1,7 +1,7 @@
-"""Compute up and down: the stack with a cluster, with a Serverless application, or with neither.
+"""Start and stop compute: deploy the stack with a cluster, with a Serverless application, or with neither.
 
-up:   the stack without compute, if it is new ─▶ artifacts, certificate, notebook into its bucket ─▶ compute
-down: termination protection off ─▶ the stack without compute; bucket, key, tables and workgroup stay
+up:   quotas ─▶ the stack without compute, if it is new ─▶ artifacts, certificate, notebook into its bucket ─▶ compute
+down: protection off, Serverless stopped ─▶ the stack without compute; bucket, key, tables and workgroup stay
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
-from botocore.exceptions import ClientError
 from rich.console import Console
 
-from bootstrap.emr import artifacts
+from bootstrap.emr import artifacts, serverless
 from bootstrap.emr.certificates import certificates
+from bootstrap.emr.compute import cluster_of
 from bootstrap.emr.package import folder, packaged
-from bootstrap.emr.parameters import check
-from bootstrap.emr.requests import Request, check_region, show
-from bootstrap.emr.stack import POLL, Stack, deletion, deploy, deployment, existing, find
+from bootstrap.emr.parameters import check, quotas
+from bootstrap.emr.requests import Request, ask, show
+from bootstrap.emr.stack import POLL, Stack, deploy, deployment, existing, find, with_defaults
 from bootstrap.settings import Settings
 from catalog import aws
+from catalog.bucket import check_catalog_region
 from catalog.errors import EmrError
-
-ENDED = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
 
 
 def bring_up(
@@ -36,128 +35,88 @@ def bring_up(
     dry_run: bool = False,
     poll: float = POLL,
 ) -> Stack | None:
-    """Deploy the stack with compute; wanted are its parameters. None if it was only shown.
+    """Deploy the stack with compute. wanted: its parameters. Returns None for a dry run.
 
-    Raises EmrError for a region that is not allowed, a parameter that cannot be, nothing packaged, or what
-    CloudFormation could not do.
+    Raises EmrError for an invalid parameter, a missing package, a quota that is too small, a running job on Serverless,
+    or a failure in CloudFormation; RegionError for a region that is not allowed.
     """
-    check_region(settings)
+    check_catalog_region(settings.regions)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name):
         raise EmrError(f"'{name}' cannot name the stack and its bucket: up to 30 of a-z, 0-9 and -, a letter first")
-    made, here = packaged(settings), folder(settings)
-    stack = find(name)
-    failed = deletion(name) if stack and stack.failed_at_birth else None
-    if failed:
-        stack = None
-    check(wanted, stack.parameters if stack else {})
-    base = {
-        "AllowedRegion": aws.region(),  # which has been checked
-        "DatabasePrefix": settings.database_prefix,
-        **({"Release": wanted["Release"], "ReleaseLine": _line(wanted["Release"])} if "Release" in wanted else {}),
-    }
-    ready = {**wanted, **base}
-    alive = _alive(stack)
-    if not alive:  # CloudFormation does not see that a cluster has ended: another name makes another one
-        ready |= {
-            "Launch": f"{datetime.now(UTC):%Y%m%dT%H%M%S}",
-            "Bootstrap": artifacts.key(made.bootstrap),  # of a running cluster these stay: they would replace it
+    made, stack, requests = packaged(settings), find(name), list[Request]()
+    places = {"AllowedRegion": aws.region(), "DatabasePrefix": settings.database_prefix}
+    values = with_defaults({**(stack.parameters if stack else {}), **wanted, **places})
+    check(values, wanted)
+    cluster = cluster_of(stack)
+    alive = cluster is not None and not cluster.ended()
+    if not alive:
+        _check_quotas(values, console)
+        values |= {
+            "Launch": f"{datetime.now(UTC):%Y%m%dT%H%M%S}",  # a new name replaces the cluster
+            "Bootstrap": artifacts.key(made.bootstrap),  # a change would replace a running cluster
             "Environment": artifacts.key(made.environment),
             "Project": artifacts.key(made.project),
         }
     if stack is None:
-        born = base | {"Databases": _databases(settings.database_prefix)}
-        before = [*([failed] if failed else []), deployment(name, None, born)]
-        if dry_run:
-            bucket = f"{name}-{_account()}-{aws.region()}"
-            after = Stack(name, "CREATE_COMPLETE", born, {"Bucket": bucket})
-            show([*before, *_content(made.names(), here, bucket), deployment(name, after, ready)], console)
-            return None
-        for request in before:
-            deploy(request, console, poll)
-        stack = existing(name)
-    requests = [*artifacts.uploads(made, here, stack.bucket), *_content((), here, stack.bucket, not alive)]
-    if dry_run:
-        show([*requests, deployment(name, stack, ready)], console)
-        return None
-    for request in requests:
-        with console.status(f"uploading {request.parameters['Key']}"):
-            request.send()
-    deploy(deployment(name, stack, ready), console, poll)
-    return existing(name)
+        requests.append(deployment("CreateStack", name, values | {"Compute": "none"}))
+    bucket = f"{name}-{ask('sts', 'GetCallerIdentity')['Account']}-{aws.region()}"
+    requests += [*artifacts.uploads(made, folder(settings), bucket), *_content(bucket, new_cluster=not alive)]
+    if stack and "ApplicationId" in stack.outputs:
+        requests += serverless.stop(stack.outputs["ApplicationId"], cancel=False)
+    requests.append(deployment("UpdateStack", name, values))
+    _carry_out(requests, console, dry_run, poll)
+    return None if dry_run else existing(name)
 
 
-def take_down(name: str, everything: bool, console: Console, dry_run: bool = False, poll: float = POLL) -> None:
-    """The stack without compute, or no stack; bucket, key and databases outlive even that. Raises EmrError."""
-    stack = existing(name)
-    requests = []
-    cluster = stack.outputs.get("ClusterId")
-    if cluster and _protected(cluster):  # three primaries are; CloudFormation could not end them
-        requests.append(
-            Request("emr", "SetTerminationProtection", {"JobFlowIds": [cluster], "TerminationProtected": False})
-        )
-    last = deletion(name) if everything or stack.failed_at_birth else deployment(name, stack, {"Compute": "none"})
+def take_down(
+    name: str, console: Console, dry_run: bool = False, poll: float = POLL, cancel_jobs: bool = False
+) -> None:
+    """Deploy the stack without compute. Raises EmrError."""
+    stack, requests = existing(name), list[Request]()
+    if (cluster := cluster_of(stack)) and stack.parameters.get("HighAvailability") == "true" and not cluster.ended():
+        unprotected = {"JobFlowIds": [cluster.id], "TerminationProtected": False}  # or CloudFormation cannot end it
+        requests.append(Request("emr", "SetTerminationProtection", unprotected))
+    if "ApplicationId" in stack.outputs:
+        requests += serverless.stop(stack.outputs["ApplicationId"], cancel_jobs)
+    requests.append(deployment("UpdateStack", name, {**stack.parameters, "Compute": "none"}))
+    _carry_out(requests, console, dry_run, poll)
+
+
+def _carry_out(requests: list[Request], console: Console, dry_run: bool, poll: float) -> None:
+    """Send the requests one after the other, each when the previous one is done; or only show them."""
     if dry_run:
-        show([*requests, last], console)
+        show(requests, console)
         return
     for request in requests:
-        request.send()
-    deploy(last, console, poll)
-
-
-def cluster_state(cluster: str) -> tuple[str, str]:
-    """The cluster's state, and why, in EMR's words. Raises AwsError."""
-    with aws.explained("the cluster cannot be looked at"):
-        status = aws.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]["Status"]
-    return status["State"], status.get("StateChangeReason", {}).get("Message", "")
-
-
-def _alive(stack: Stack | None) -> bool:
-    cluster = stack.outputs.get("ClusterId") if stack else None
-    return cluster is not None and cluster_state(cluster)[0] not in ENDED
-
-
-def _databases(prefix: str) -> str:
-    """Whether the stack makes the Glue databases: "found" if a lake, or an earlier stack, has made one of them."""
-    with aws.explained("Glue cannot be looked at"):
-        for layer in ("bronze", "silver", "gold"):
-            try:
-                aws.glue().get_database(Name=f"{prefix}_{layer}")
-            except ClientError as error:
-                if aws.code_of(error) != "EntityNotFoundException":
-                    raise
+        if request.service == "cloudformation":
+            deploy(request, console, poll)
+            continue
+        with console.status(f"{request.operation} {request.parameters.get('Key', '')}"):
+            if request.operation == "StopApplication":
+                serverless.rest(request, poll)
             else:
-                return "found"
-    return "made"
+                request.send()
 
 
-def _line(release: str) -> str:
-    """Which line of releases it is. Raises EmrError for one that the template does not know."""
-    line = next((line for line in ("emr-spark-8", "emr-7") if release.startswith(f"{line}.")), None)
-    if line is None:
-        raise EmrError(f"release '{release}' is neither of emr-spark-8 (layer jobs) nor of emr-7 (notebooks only)")
-    return line
+def _check_quotas(values: Mapping[str, str], console: Console) -> None:
+    """Print quotas that could not be checked. Raises EmrError if a quota is smaller than what starts at once."""
+    rows = quotas(values)
+    short = "; ".join(f"{row.what}: {row.found} ({row.remedy})" for row in rows if row.fine is False)
+    if short:
+        small = "" if values["Small"] == "true" else "; or start with --small, which a new account's quotas allow"
+        raise EmrError(short + small)
+    for row in rows:
+        if row.fine is None:
+            console.print(f"{row.what}: {row.found}", highlight=False, soft_wrap=True)
 
 
-def _content(names: tuple[str, ...] | list[str], here: Path, bucket: str, new_cluster: bool = True) -> list[Request]:
-    """What goes into the bucket besides artifacts that are there: the example notebook, a new cluster's certificate.
-
-    A running cluster keeps its own: nodes that join it later must be known to those that are there.
-    """
-    with as_file(files("bootstrap.emr") / "gold.ipynb") as notebook:
-        kept = {artifacts.key(n): here / n for n in names} | {"notebooks/examples/gold.ipynb": notebook}
-    kept_requests = [Request("s3", "PutObject", {"Bucket": bucket, "Key": k, "Body": v}) for k, v in kept.items()]
-    if not new_cluster:
-        return kept_requests
-    certificate = {"Bucket": bucket, "Key": "certificates/in-transit.zip", "Body": certificates(aws.region())}
-    return [*kept_requests, Request("s3", "PutObject", certificate)]
-
-
-def _protected(cluster: str) -> bool:
-    with aws.explained("the cluster cannot be looked at"):
-        found = aws.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]
-    return bool(found.get("TerminationProtected")) and found["Status"]["State"] not in ENDED
-
-
-def _account() -> str:
-    with aws.explained("AWS cannot be used"):
-        return str(aws.client("sts").get_caller_identity()["Account"])
+def _content(bucket: str, new_cluster: bool) -> list[Request]:
+    """Requests for the bucket's other content: the example notebook, a folder for Spark's history, and a new cluster's
+    certificate. A running cluster keeps its certificate, because nodes that join later must have the same one."""
+    content: dict[str, Path | bytes] = {
+        "notebooks/examples/gold.ipynb": Path(str(files("bootstrap.emr") / "gold.ipynb")),
+        "spark-events/.keep": b"",  # for Spark, a folder exists only if it has an object
+    }
+    if new_cluster:
+        content["certificates/in-transit.zip"] = certificates(aws.region())
+    return [Request("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": body}) for key, body in content.items()]

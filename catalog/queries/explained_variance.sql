@@ -1,4 +1,4 @@
--- How much of the variance each kept component explains, alone and with all before it.
+-- How much of the variance each kept component explains, on its own and cumulatively.
 -- Grain: one row per kept principal component, from the first.
 -- Parameters: none.
 select

@@ -1,7 +1,7 @@
--- The five varieties that look most like each, by the cosine of their centroids.
--- Grain: one row per label and one of its five most similar other labels, most similar first.
+-- The five varieties most similar to each variety, by the cosine of their centroids.
+-- Grain: one row per label and each of its five most similar labels, most similar first.
 -- Parameters, one per question mark, in order:
---   label (default ''): only this variety; '' is every one
+--   label (default ''): only this variety; '' for all
 select
     label,
     rank,

@@ -1,10 +1,10 @@
--- The ten photos that look most like a given one, by the cosine of their vectors.
--- Grain: one row per photo, the given one left out, nearest first.
+-- The ten photos most similar to a given one, by the cosine of their vectors.
+-- Grain: one row per photo except the given one, nearest first.
 -- Parameters, one per question mark, in order:
---   image_id: the photo to start from
+--   image_id: the given photo
 with given as (
 
-    select image_id, vector
+    select image_id, vector, pca_id
     from gold.fruit_vectors
     where image_id = ?
 
@@ -22,7 +22,7 @@ pairs as (
         sqrt(reduce(other.vector, 0e0, (total, x) -> total + cast(x as double) * x, total -> total)) as norm,
         sqrt(reduce(given.vector, 0e0, (total, x) -> total + cast(x as double) * x, total -> total)) as given_norm
     from gold.fruit_vectors as other
-    cross join given
+    inner join given on other.pca_id = given.pca_id
     where other.image_id <> given.image_id
 
 )

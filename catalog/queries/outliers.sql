@@ -1,7 +1,7 @@
--- The fifty photos farthest from the centroid of their label, measured in the label's own spread.
--- Grain: one row per photo, farthest first; labels whose photos are all alike are left out.
+-- The fifty photos farthest from the centroid of their label, in units of the label's spread.
+-- Grain: one row per photo, farthest first; labels without any spread are left out.
 -- Parameters, one per question mark, in order:
---   label (default ''): only this variety; '' is every one
+--   label (default ''): only this variety; '' for all
 with distances as (
 
     select
@@ -13,7 +13,7 @@ with distances as (
         )) as distance,
         labels.spread
     from gold.fruit_vectors as vectors
-    inner join gold.label_summary as labels on vectors.label = labels.label
+    inner join gold.label_summary as labels on vectors.label = labels.label and vectors.pca_id = labels.pca_id
     where labels.spread > 0 and ? in ('', vectors.label)
 
 )

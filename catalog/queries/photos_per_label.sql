@@ -1,4 +1,4 @@
--- How many photos each variety has, and how far they are spread.
+-- How many photos each variety has, and how much they vary.
 -- Grain: one row per label, most photos first.
 -- Parameters: none.
 select

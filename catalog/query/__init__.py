@@ -1,12 +1,14 @@
-"""Ask the lake: the same SQL on Athena, and on DuckDB where there is no AWS.
+"""Queries: the same SQL runs on Athena, or on DuckDB for a local lake.
 
     queries/*.sql ──named.py──▶ SQL and its parameters ──text.py──▶ one SELECT ─┬─athena.py──▶ Athena ─▶ Answer
                                                                                 └─duck.py────▶ DuckDB ─▶ Answer
 
-answer.py  what came back, and what it cost
-price.py   what Athena asks for a query
+as_of.py   resolves --as-of to a time, and to each table's snapshot at that time
+trino.py   gives functions in DuckDB the results they have in Trino
+answer.py  rows, time and cost of a query; output.py and as_csv.py write them
+price.py   Athena's price of a query
 sync.py    stores the files as Athena's named queries
 
-The SQL is Athena's (Trino). Tables are named by layer, `gold.fruit_vectors`. A value is never put into the text: it
-takes the place of a question mark when the query runs.
+The SQL is Athena's (Trino). Tables are named by layer, `gold.fruit_vectors`, or as in the catalog,
+`fruits_gold.fruit_vectors`. Values are never inserted into the text: they are parameters, written as question marks.
 """

@@ -1,4 +1,4 @@
-"""What a query gave."""
+"""The result of a query, and the interface of query engines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Answer:
-    """rows as Arrow; seconds the engine took; facts: what else a person should know, such as the cost."""
+    """The result of a query: rows as Arrow, the engine's time in seconds, and facts to print, such as the cost."""
 
     rows: pa.Table
     engine: str
@@ -20,8 +20,10 @@ class Answer:
 
 
 class Engine(Protocol):
+    """A query engine: Athena or DuckDB."""
+
     def run(self, sql: str, values: Sequence[str] = ()) -> Answer:
-        """Run one SELECT in Athena's SQL; the values take the question marks' places, in order.
+        """Run one SELECT in Athena's SQL; the values replace the question marks, in order.
 
         Raises QueryError if the engine refuses or fails.
         """

@@ -1,101 +1,131 @@
-"""Athena: start a query, wait for it, fetch its rows; stop it when the person who waits stops.
+"""Run queries on Athena with PyAthena, which starts a query, waits, fetches the rows, and cancels it when interrupted.
 
-SQL ──StartQueryExecution──▶ id ──GetQueryExecution, again and again──▶ SUCCEEDED ──GetQueryResults──▶ Answer
-                              └──Ctrl-C, or any error here──▶ StopQueryExecution
+SQL ──for_athena──▶ Athena's names, --as-of ──PyAthena──▶ rows as Python values ──▶ Answer, with its cost
 """
 
 from __future__ import annotations
 
-import time
+import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any
 
-from botocore.exceptions import ClientError
+import pyarrow as pa
+from botocore.exceptions import BotoCoreError, ClientError
+from pyathena.connection import Connection
+from pyathena.converter import DefaultTypeConverter
+from pyathena.cursor import Cursor
+from pyathena.error import Error
+from pyathena.model import AthenaQueryExecution
+from pyathena.util import RetryConfig
 
 from catalog import aws
 from catalog.errors import QueryError
+from catalog.lake import Lake
 from catalog.query import price
 from catalog.query.answer import Answer
-from catalog.query.rows import to_arrow
-from catalog.query.text import for_athena, parse
+from catalog.query.as_of import version
+from catalog.query.text import for_athena, lake_tables, parse
+from catalog.tables import TABLES, arrow_type
 
-if TYPE_CHECKING:
-    from mypy_boto3_athena import AthenaClient
-    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef
+logging.getLogger("pyathena").setLevel(logging.CRITICAL)  # our errors repeat what it logs
+_POLL = 0.5  # seconds between polls
+_TYPES: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "real": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+    "varbinary": pa.binary(),
+}
+_AS_TEXT = ("array", "map", "row", "json", "time with time zone")
+_VECTORS = {c.name: arrow_type(c.type) for t in TABLES.values() for c in t.columns if c.type.startswith("array<")}
 
-_FIRST_POLL, _LAST_POLL = 0.2, 2.0  # seconds between two looks: growing, so that long queries are asked about less
-_OVER = ("SUCCEEDED", "FAILED", "CANCELLED")
-
-Progress = Callable[[str], None]  # told in words how far the query is
+Progress = Callable[[str], None]  # called with a description of the query's progress
 
 
 class Athena:
-    """The lake whose Glue databases start with `prefix`.
+    """Runs queries on the lake's current state, or as of a given time.
 
-    Without an output location the workgroup's own is taken.
+    Without an output location, the workgroup's is used.
     """
 
     def __init__(
         self,
-        client: AthenaClient,
-        prefix: str,
+        lake: Lake,
         workgroup: str = "primary",
         output_location: str | None = None,
+        as_of: datetime | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
-        self._client = client
-        self._prefix = prefix
+        self._lake = lake
         self._workgroup = workgroup
         self._output = output_location
+        self._as_of = as_of
         self._progress = progress
+        self._seen: AthenaQueryExecution | None = None  # the query's last known state
 
     def run(self, sql: str, values: Sequence[str] = ()) -> Answer:
-        parse(sql, values)
-        with told(self._workgroup):
-            started = self._start(for_athena(sql, self._prefix), values)
-            try:
-                done = self._wait(started)
-            except BaseException:
-                self._client.stop_query_execution(QueryExecutionId=started)  # nobody would read its answer
-                raise
-            _check(done, self._workgroup)
-            pages = list(self._client.get_paginator("get_query_results").paginate(QueryExecutionId=started))
-        return Answer(to_arrow(pages), "Athena", _seconds(done), (self._paid(done), f"query {started}"))
+        """Run one SELECT; the values replace the question marks, in order. Raises QueryError."""
+        query = parse(sql, values)
+        text = for_athena(sql, self._lake.prefix, self._as_of)
+        for table in lake_tables(query, self._lake.prefix) if self._as_of else ():
+            version(self._lake, table, self._as_of)  # Athena's error would not list the snapshots
+        with told(self._workgroup), self._connection() as connection, connection.cursor() as cursor:
+            self._execute(cursor, text, [literal(v) for v in values])
+            rows = _arrow(cursor)
+            seconds = (cursor.total_execution_time_in_millis or 0) / 1000
+            return Answer(rows, "Athena", seconds, (_paid(cursor), f"query {cursor.query_id}"))
 
-    def _start(self, sql: str, values: Sequence[str]) -> str:
-        request: dict[str, Any] = {"QueryString": sql, "WorkGroup": self._workgroup}
-        if values:
-            request["ExecutionParameters"] = [literal(v) for v in values]
-        if self._output:
-            request["ResultConfiguration"] = {"OutputLocation": self._output}
-        return self._client.start_query_execution(**request)["QueryExecutionId"]
+    def _connection(self) -> Connection[Cursor]:
+        converter = DefaultTypeConverter()
+        for type_ in _AS_TEXT:  # Athena does not quote text inside them, so PyAthena could only guess
+            converter.set(type_, lambda text: text)
+        return Connection(
+            session=aws.session(),
+            region_name=aws.region(),
+            config=aws.config(),
+            work_group=self._workgroup,
+            s3_staging_dir=self._output or "",
+            schema_name=None,
+            poll_interval=_POLL,
+            on_poll=self._look,
+            converter=converter,
+            retry_config=RetryConfig(attempt=1),  # botocore retries
+        )
 
-    def _wait(self, started: str) -> QueryExecutionTypeDef:
-        pause = _FIRST_POLL
-        while True:
-            execution = self._client.get_query_execution(QueryExecutionId=started)["QueryExecution"]
-            state = execution["Status"]["State"]
-            if state in _OVER:
-                return execution
-            self._progress(f"Athena: {state.lower()}, {_scanned(execution):,} bytes scanned")
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LAST_POLL)
+    def _execute(self, cursor: Cursor, sql: str, values: list[str]) -> None:
+        try:
+            cursor.execute(sql, values, paramstyle="qmark")
+        except Error as error:
+            if isinstance(error.__cause__, (BotoCoreError, ClientError)):
+                raise error.__cause__ from None
+            raise QueryError(_why(self._seen, self._workgroup) if self._seen else str(error)) from error
 
-    def _paid(self, done: QueryExecutionTypeDef) -> str:
-        if done.get("Statistics", {}).get("ResultReuseInformation", {}).get("ReusedPreviousResult"):
-            return "an earlier result was used again, nothing scanned"
-        return price.in_words(_scanned(done), self._client.meta.region_name)
+    def _look(self, execution: Any) -> None:
+        self._seen = execution
+        if execution.state not in AthenaQueryExecution.TERMINAL_STATES:
+            scanned = execution.data_scanned_in_bytes or 0
+            self._progress(f"Athena: {execution.state.lower()}, {scanned:,} bytes scanned")
 
 
 def literal(value: str) -> str:
-    """Text as Athena wants it in ExecutionParameters: a SQL literal, which stays one whatever the text holds."""
+    """Quote text as a SQL literal for Athena's ExecutionParameters; safe for any text."""
     return "'" + value.replace("'", "''") + "'"
 
 
 @contextmanager
 def told(workgroup: str) -> Iterator[None]:
-    """Say what Athena refused, and the next step. Raises QueryError, or AwsError where it is not the query's fault."""
+    """Turn Athena's errors into messages with a next step. Raises QueryError, or AwsError if not the query's fault."""
     with aws.explained("Athena cannot be asked"):
         try:
             yield
@@ -113,25 +143,41 @@ def told(workgroup: str) -> Iterator[None]:
             raise
 
 
-def _check(done: QueryExecutionTypeDef, workgroup: str) -> None:
-    """Raise QueryError unless the query succeeded."""
-    state = done["Status"]["State"]
-    reason = done["Status"].get("StateChangeReason", "no reason given")
-    if state == "FAILED":
+def _why(ended: AthenaQueryExecution, workgroup: str) -> str:
+    """Message for a query that did not succeed."""
+    reason = ended.state_change_reason or "no reason given"
+    if ended.state == AthenaQueryExecution.STATE_FAILED:
         hint = ": is the lake published, and --database-prefix right?" if "NOT_FOUND" in reason else ""
-        raise QueryError(f"Athena could not run the query: {reason}{hint}")
-    if state == "CANCELLED" and "limit" in reason.lower():
-        raise QueryError(
-            f"the workgroup '{workgroup}' stopped the query at its limit of scanned bytes ({_scanned(done):,} read): "
-            "read fewer columns or labels, or have the limit raised"
+        return f"Athena could not run the query: {reason}{hint}"
+    if "limit" in reason.lower():
+        return (
+            f"the workgroup '{workgroup}' stopped the query at its limit of scanned bytes "
+            f"({ended.data_scanned_in_bytes or 0:,} read): read fewer columns or labels, or have the limit raised"
         )
-    if state == "CANCELLED":
-        raise QueryError(f"the query was cancelled in Athena: {reason}")
+    return f"the query was cancelled in Athena: {reason}"
 
 
-def _scanned(execution: QueryExecutionTypeDef) -> int:
-    return execution.get("Statistics", {}).get("DataScannedInBytes", 0)
+def _arrow(cursor: Cursor) -> pa.Table:
+    """All rows, with the types that Athena reports; duplicate column names are kept."""
+    rows: list[Any] = cursor.fetchall()
+    described = cursor.description or []
+    columns = [
+        _column(name, type_, precision, scale, [row[index] for row in rows])
+        for index, (name, type_, _, _, precision, scale, _) in enumerate(described)
+    ]
+    return pa.Table.from_arrays(columns, names=[name for name, *_ in described])
 
 
-def _seconds(done: QueryExecutionTypeDef) -> float:
-    return done.get("Statistics", {}).get("TotalExecutionTimeInMillis", 0) / 1000
+def _column(name: str, type_: str, precision: int, scale: int, values: list[Any]) -> pa.Array:
+    if type_ == "decimal":
+        return pa.array(values, pa.decimal128(precision, scale))
+    if type_ == "array" and name in _VECTORS:
+        with suppress(ValueError, TypeError):  # another array with this name stays text
+            return pa.array([None if v is None else json.loads(v) for v in values], _VECTORS[name])
+    return pa.array(values, _TYPES.get(type_, pa.string()))
+
+
+def _paid(cursor: Cursor) -> str:
+    if cursor.reused_previous_result:
+        return "reused an earlier result, nothing scanned"
+    return price.in_words(cursor.data_scanned_in_bytes or 0, aws.region())

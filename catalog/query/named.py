@@ -1,6 +1,6 @@
-"""The queries that come with Fruitlake: catalog/queries/*.sql and what their first lines say.
+"""The queries included with Fruitlake: catalog/queries/*.sql, described by their first lines.
 
--- <what it answers>
+-- <what it returns>
 -- Grain: <one row per …>
 -- Parameters, one per question mark, in order:
 --   <name>[ (default '<text>')]: <meaning>
@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r"^--   (?P<name>\w+)(?: \(default '(?P<default>.*)'\))?
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value the query needs, always text. default is None where one must be given."""
+    """A parameter of a query, always text; default is None if it is required."""
 
     name: str
     meaning: str
@@ -29,7 +29,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class NamedQuery:
-    """A file of catalog/queries; sql is its whole text, with the comments."""
+    """A file of catalog/queries; sql is its whole text, comments included."""
 
     name: str
     answers: str
@@ -37,9 +37,9 @@ class NamedQuery:
     sql: str
 
     def values(self, given: Mapping[str, str]) -> list[str]:
-        """The parameters' values in the order of the question marks.
+        """Values of the parameters in the order of the question marks.
 
-        Raises QueryError for a parameter that the query does not have, and for one that is missing.
+        Raises QueryError for an unknown parameter, and for a missing one.
         """
         known = [p.name for p in self.parameters]
         for name in given:
@@ -56,13 +56,13 @@ class NamedQuery:
 
 
 def named_queries() -> list[NamedQuery]:
-    """All of them, by name."""
+    """All queries, sorted by name."""
     found = [f for f in (files("catalog") / "queries").iterdir() if f.name.endswith(".sql")]
     return sorted((_read(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found), key=lambda q: q.name)
 
 
 def named_query(name: str) -> NamedQuery:
-    """The query of that name; hyphens are as good as underscores. Raises QueryError if there is none."""
+    """The query with this name, with hyphens or underscores. Raises QueryError if there is none."""
     queries = {q.name: q for q in named_queries()}
     query = queries.get(name.replace("-", "_"))
     if query is None:

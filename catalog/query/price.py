@@ -1,19 +1,19 @@
-"""What Athena asks for a query: so much per terabyte that it reads, and never less than for 10 MB.
+"""Athena's price of a query: per terabyte read, for at least 10 MB.
 
-A workgroup with provisioned capacity pays by the hour instead. S3 and Glue bill their requests on their own.
+A workgroup with provisioned capacity is billed by the hour instead. Requests to S3 and Glue are billed separately.
 """
 
 from __future__ import annotations
 
-_MB = 2**20  # Athena rounds up to whole ones
+_MB = 2**20  # Athena rounds up to whole megabytes
 MINIMUM = 10 * _MB
-PER_TB = {"us-east-1": 5.00}  # US dollars, AWS' public price; regions that are not here are shown at us-east-1's
+PER_TB = {"us-east-1": 5.00}  # US dollars per TB, AWS' public price; other regions are shown at us-east-1's
 AS_OF = "November 2026"
 _TB = 2**40
 
 
 def cost(scanned: int, region: str) -> float:
-    """US dollars for a query that read so many bytes."""
+    """The price in US dollars of a query that read this many bytes."""
     megabytes = -(-max(scanned, MINIMUM) // _MB)
     return megabytes * _MB / _TB * PER_TB[_listed(region)]
 

@@ -1,6 +1,6 @@
-"""Store the queries of catalog/queries as Athena's named queries, where its console offers them.
+"""Store the queries of catalog/queries as named queries in Athena, for its console.
 
-Ours are those of our databases with our names; whatever else the workgroup holds is left alone.
+Only named queries with the lake's database and one of our names are touched.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from catalog.glue_schema import database
 from catalog.query.athena import told
 from catalog.query.named import named_queries
 from catalog.query.text import for_athena
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import NamedQueryTypeDef
 
 Done = Literal["created", "updated", "unchanged"]
-_A_CALL = 50  # how many named queries BatchGetNamedQuery takes
+_A_CALL = 50  # limit of BatchGetNamedQuery
 
 
 def sync_queries(client: AthenaClient, prefix: str, workgroup: str) -> dict[str, Done]:
-    """Bring the stored queries up to date. Returns what became of each, by its name in Athena.
+    """Create or update the stored queries. Returns created, updated or unchanged by name in Athena.
 
     Raises QueryError if there is no such workgroup, or no permission.
     """
-    home = database(prefix, "gold")
+    home = f"{prefix}_gold"
     with told(workgroup):
         stored = {q["Name"]: q for q in _stored(client, workgroup) if q["Database"] == home}
         done: dict[str, Done] = {}

@@ -1,53 +1,120 @@
-"""SQL as text: let only reading through, and say where Athena finds the lake's tables.
+"""Parse SQL: allow only SELECT, and replace the names of the lake's tables by the engine's names.
 
-The text stays as its author wrote it, comments included; only the names of our own tables change.
+A table is named by its layer, `gold.fruit_vectors`, or as in the catalog, `fruits_gold.fruit_vectors`. Athena gets the
+original text, including comments; only the tables' names are replaced, and the time of --as-of is added.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import sqlglot
-from sqlglot import Token, TokenType, exp
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from catalog.errors import QueryError
 from catalog.tables import TABLES
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it warns of, `parse` refuses
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # `parse` rejects what sqlglot warns about
 
 
 def parse(sql: str, values: Sequence[str] = ()) -> exp.Query:
-    """The one SELECT of the text, with as many question marks as there are values.
+    """Parse one SELECT with as many question marks as there are values.
 
-    Raises QueryError for anything else, and for what is not Athena's SQL.
+    Raises QueryError for anything else.
     """
+    query = _select(sql)
+    marks = sum(1 for _ in query.find_all(exp.Placeholder))
+    if marks != len(values):
+        raise QueryError(f"the query has {marks} question marks and was given {len(values)} values: give one for each")
+    return query
+
+
+def for_athena(sql: str, prefix: str, as_of: datetime | None = None) -> str:
+    """The text with Athena's table names, each table read as of the given time, if any.
+
+    Raises QueryError if a time is given and the query has a foreign table, or its own FOR … AS OF.
+    """
+    query = _select(sql)
+    at = ""
+    if as_of:
+        at = f" FOR TIMESTAMP AS OF TIMESTAMP '{as_of.replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC'"
+        check_no_time_of_its_own(query)
+        check_only_lake_tables(query, prefix)
+    edits = []
+    for node, name in _named(query, prefix):
+        database, table = _parts(node)
+        edits.append((database.meta["start"], database.meta["end"], f"{prefix}_{name.split('.')[0]}"))
+        if at and isinstance(node, exp.Table):
+            edits.append((table.meta["end"] + 1, table.meta["end"], at))
+    for start, end, text in sorted(edits, reverse=True):
+        sql = sql[:start] + text + sql[end + 1 :]
+    return sql
+
+
+def by_layer(query: exp.Query, prefix: str) -> exp.Query:
+    """A copy of the query in which every table of the lake is named by its layer."""
+    query = query.copy()
+    for node, name in list(_named(query, prefix)):
+        node.set("db", exp.to_identifier(name.split(".")[0]))
+    return query
+
+
+def lake_tables(query: exp.Query, prefix: str) -> list[str]:
+    """The lake's tables that the query reads, named by layer."""
+    return sorted({name for node, name in _named(query, prefix) if isinstance(node, exp.Table)})
+
+
+def check_no_time_of_its_own(query: exp.Query) -> None:
+    """Raise QueryError for `FOR VERSION AS OF` and the like."""
+    if any(table.args.get("version") for table in query.find_all(exp.Table)):
+        raise QueryError(
+            "FOR VERSION AS OF and FOR TIMESTAMP AS OF are Athena's alone: leave them out, and give --as-of, "
+            "which holds for every table of the query"
+        )
+
+
+def check_only_lake_tables(query: exp.Query, prefix: str) -> None:
+    """Raise QueryError for a table that is neither the lake's nor defined by the query's WITH."""
+    own = {with_.alias.lower() for with_ in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or (not table.db and table.name.lower() in own):
+            continue
+        if _lake_name(table, prefix) is None:
+            raise QueryError(f"'{exp.table_name(table)}' is not a table of the lake: it has {', '.join(TABLES)}")
+
+
+def _named(query: exp.Query, prefix: str) -> Iterator[tuple[exp.Table | exp.Column, str]]:
+    """Nodes that name one of the lake's tables, as a source or to qualify a column, with its name by layer."""
+    for node in query.find_all(exp.Table, exp.Column):
+        assert isinstance(node, exp.Table | exp.Column)
+        if name := _lake_name(node, prefix):
+            yield node, name
+
+
+def _lake_name(node: exp.Table | exp.Column, prefix: str) -> str | None:
+    database, table = _parts(node)
+    if not isinstance(database, exp.Identifier) or not isinstance(table, exp.Identifier) or node.catalog:
+        return None
+    name = f"{database.name.lower().removeprefix(f'{prefix}_')}.{table.name.lower()}"
+    return name if name in TABLES else None
+
+
+def _parts(node: exp.Table | exp.Column) -> tuple[exp.Expr, exp.Expr]:
+    """The node's database and table, None for those that are not named."""
+    return node.args.get("db"), node.this if isinstance(node, exp.Table) else node.args.get("table")  # type: ignore[return-value]
+
+
+def _select(sql: str) -> exp.Query:
     try:
         statements = [s for s in sqlglot.parse(sql, read="athena") if s is not None]
     except SqlglotError as error:
         raise QueryError(f"this is not SQL that Athena takes: {_first_line(error)}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise QueryError("a query only reads: give one SELECT (or WITH … SELECT), and nothing else")
-    marks = sum(1 for _ in statements[0].find_all(exp.Placeholder))
-    if marks != len(values):
-        raise QueryError(f"the query has {marks} question marks and was given {len(values)} values: give one for each")
     return statements[0]
-
-
-def for_athena(sql: str, prefix: str) -> str:
-    """The same text with `gold.fruit_vectors` named as Athena knows it, `<prefix>_gold.fruit_vectors`."""
-    tokens = sqlglot.tokenize(sql, read="trino")
-    text, done = [], 0
-    for layer, dot, table in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if dot.token_type is TokenType.DOT and f"{_name(layer)}.{_name(table)}" in TABLES:
-            text += [sql[done : layer.start], f"{prefix}_{_name(layer)}"]
-            done = layer.end + 1
-    return "".join([*text, sql[done:]])
-
-
-def _name(token: Token) -> str:
-    return token.text.lower()
 
 
 def _first_line(error: Exception) -> str:

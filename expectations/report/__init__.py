@@ -1,12 +1,12 @@
-"""The report: one self-contained page a run, for people.
+"""The report: one self-contained HTML page per run.
 
     RunFacts + catalog + attached tables ──collect.py──▶ Contents ──page.py──▶ HTML ──site.py──▶ <lake>/reports/
 
-facts.py      what only the run itself knows; kept as JSON beside its page
-collect.py    reads tables through Spark, bounded: gold.py, quarantine.py, thumbnails.py, audits.py, drift.py
-contents.py   what a page shows, as plain data
+facts.py      facts that only the run itself knows; stored as JSON next to its page
+collect.py    reads the tables through Spark, with limits: gold.py, quarantine.py, thumbnails.py, drift.py
+contents.py   the content of a page, as plain data
 page.py       geometry (curve.py, fruit_map.py, palette.py) and templates; all text is escaped there
-site.py       index.html (the latest run) and runs/<run id>.html; only relative links, so disk and bucket both do
+site.py       index.html (the latest run) and runs/<run id>.html; links are relative, so they work on disk and in S3
 """
 
 from expectations.report.facts import PhotoCounts, RunFacts, TableOutcome

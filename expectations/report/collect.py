@@ -1,6 +1,6 @@
-"""Gather what a page shows: the run's facts, the catalog, and bounded queries over the attached tables.
+"""Collect the content of a page from the run's facts, the catalog, and limited queries on the attached tables.
 
-The queries do not depend on each other and are small, so a few run at once.
+The queries are small and independent, so a few of them run concurrently.
 """
 
 from __future__ import annotations
@@ -15,58 +15,72 @@ from typing import TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 
-from catalog.protocol import Catalog
-from catalog.snapshot import Snapshot
-from catalog.storage import exists
+from catalog.lake import Lake
+from catalog.snapshots import Snapshot
+from expectations.check_result import from_json
 from expectations.report import gold
-from expectations.report.audits import table_audit
-from expectations.report.contents import Contents, Grounds, Label, Point, Quarantine, Variance
+from expectations.report.contents import (
+    Contents,
+    Label,
+    NearDuplicate,
+    Point,
+    Purpose,
+    Quarantine,
+    TableAudit,
+    Variance,
+)
 from expectations.report.drift import drift
 from expectations.report.facts import RunFacts
+from expectations.report.near_duplicates import near_duplicates
 from expectations.report.quarantine import quarantined
-from expectations.report.thumbnails import Decode, thumbnails
+from expectations.report.thumbnails import thumbnails
 
 T = TypeVar("T")
 _AT_ONCE = 3
 _PACKAGES = ("fruitlake", "pyspark", "onnxruntime", "great-expectations", "pandera", "dbt-core", "dbt-spark")
 
 
-def collect(spark: SparkSession, catalog: Catalog, run: RunFacts, decode: Decode) -> Contents:
-    """Everything a page shows, of whichever layers there are; the catalog's tables must be attached."""
-    snapshots = {name: s for name in catalog.tables() if (s := catalog.current(name))}
+def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
+    """Collect the content of a page from the layers that exist. The lake must be the session's default catalog."""
+    snapshots = lake.current_snapshots()
 
     def of(table: str, read: Callable[[DataFrame], T]) -> T | None:
         snapshot = snapshots.get(table)
-        return read(spark.table(table)) if snapshot is not None and snapshot.rows else None
+        return read(spark.table(lake.identifier(table))) if snapshot is not None and snapshot.rows else None
 
     def pictures() -> tuple[tuple[Point, ...], dict[str, bytes]]:
         points = of("gold.fruit_vectors", gold.points) or ()
-        images = snapshots.get("bronze.images")
-        if not points or images is None:
+        if not points or "bronze.images" not in snapshots:
             return points, {}
-        return points, thumbnails(spark.table("bronze.images"), catalog.lake, images, points, decode)
+        wanted = [s.image_id for s in suspected.result() or ()]
+        wanted += [id_ for pair in alike.result() for id_ in (pair.image_id, pair.other_id)]
+        wanted += [point.image_id for point in points]
+        return points, thumbnails(spark, lake, wanted)
+
+    def same_pictures() -> tuple[NearDuplicate, ...]:
+        return near_duplicates(lake) if "gold.fruit_vectors" in snapshots else ()
 
     def labels() -> tuple[Label, ...]:
         return of("gold.label_summary", gold.labels) or of("bronze.images", gold.labels_of_photos) or ()
 
-    def old_labels(snapshot: Snapshot) -> tuple[Label, ...] | None:
-        rows = _older(spark, catalog, snapshot)
-        return gold.labels(rows) if rows is not None else None
+    def old_labels(snapshot: Snapshot) -> tuple[Label, ...]:
+        return gold.labels(_older(spark, lake, snapshot))
 
     def old_variance(snapshot: Snapshot) -> Variance | None:
-        rows = _older(spark, catalog, snapshot)
-        return gold.variance(rows) if rows is not None else None
+        return gold.variance(_older(spark, lake, snapshot))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        mapped = pool.submit(pictures)  # the longest first
+        suspected = pool.submit(of, "gold.label_suspects", gold.suspects)
+        alike = pool.submit(same_pictures)
+        mapped = pool.submit(pictures)  # takes longest
         counted = pool.submit(labels)
         pca = pool.submit(of, "gold.pca", gold.variance)
         similar = pool.submit(of, "gold.label_similarity", gold.pairs)
         rejected = pool.submit(of, "bronze.quarantine", quarantined)
-        moved = pool.submit(lambda: drift(catalog, run.id, counted.result(), old_labels, old_variance))
+        moved = pool.submit(lambda: drift(lake, run.id, counted.result(), old_labels, old_variance))
         points, jpegs = mapped.result()
         return Contents(
-            lake=catalog.lake,
+            lake=lake.uri,
             run=run,
             audits=tuple(table_audit(s) for s in snapshots.values()),
             labels=counted.result(),
@@ -75,23 +89,33 @@ def collect(spark: SparkSession, catalog: Catalog, run: RunFacts, decode: Decode
             points=points,
             thumbnails=jpegs,
             pairs=similar.result() or (),
+            suspects=suspected.result() or (),
+            suspects_total=snapshots["gold.label_suspects"].rows if "gold.label_suspects" in snapshots else 0,
+            near_duplicates=alike.result(),
             quarantine=rejected.result() or Quarantine(),
-            grounds=grounds(snapshots.get("bronze.images")),
+            purposes=purposes(snapshots.get("bronze.images")),
             drift=moved.result(),
             versions=versions(),
         )
 
 
-def grounds(images: Snapshot | None) -> tuple[Grounds, ...]:
-    """What the batches of bronze are kept for, the most common first."""
-    stated = json.loads(images.parameters.get("grounds", "{}")) if images else {}
-    batches = [stated.get(batch, {}) for batch in (images.partitions if images else ())]
-    counted = Counter((said.get("purpose"), said.get("legal_basis")) for said in batches)
-    return tuple(Grounds(purpose, basis, n) for (purpose, basis), n in counted.most_common())
+def table_audit(snapshot: Snapshot) -> TableAudit:
+    """The audit result stored with a snapshot, failed checks first."""
+    stored = snapshot.properties
+    checks = sorted(from_json(stored.get("audit", "[]")), key=lambda c: (c.passed, c.severity != "critical"))
+    result = stored.get("audit_result", "not audited")
+    return TableAudit(snapshot.table, result, tuple(checks), stored.get("audit_seconds", ""))
+
+
+def purposes(images: Snapshot | None) -> tuple[Purpose, ...]:
+    """The processing purposes of the batches in bronze, most common first."""
+    stated = json.loads(images.properties.get("processing_purposes", "{}")) if images else {}
+    counted = Counter((said.get("purpose"), said.get("legal_basis")) for said in stated.values())
+    return tuple(Purpose(purpose, basis, n) for (purpose, basis), n in counted.most_common())
 
 
 def versions() -> dict[str, str]:
-    """What made the page, by package; what is not installed is left out."""
+    """Versions of Python and the main packages; packages that are not installed are left out."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -101,7 +125,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _older(spark: SparkSession, catalog: Catalog, snapshot: Snapshot) -> DataFrame | None:
-    if not exists(f"{catalog.lake}/{snapshot.location}"):
-        return None
-    return gold.older(spark, catalog.lake, snapshot)
+def _older(spark: SparkSession, lake: Lake, snapshot: Snapshot) -> DataFrame:
+    """The rows of an older snapshot."""
+    return spark.read.option("versionAsOf", str(snapshot.id)).table(lake.identifier(snapshot.table))

@@ -1,35 +1,28 @@
-"""What a page shows, as plain data: made by collect.py, drawn by page.py. None or empty: that layer is not there."""
+"""The content of a page, as plain data: made by collect.py, rendered by page.py. None or empty: no such layer yet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from expectations.check_result import CheckResult
 from expectations.report.facts import RunFacts
 
 
 @dataclass(frozen=True)
-class Check:
-    """One audit outcome, already in words."""
-
-    name: str
-    severity: str
-    passed: bool
-    observed: str
-    expected: str
-
-
-@dataclass(frozen=True)
 class TableAudit:
-    """result: passed, warned, failed, or not audited."""
+    """The audit of one table. result: passed, warned, or not audited; seconds: duration of the audit."""
 
     table: str
     result: str
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    seconds: str = ""
 
 
 @dataclass(frozen=True)
 class Label:
+    """A label with its number of photos, and the spread and centroid of their vectors."""
+
     name: str
     photos: int
     spread: float | None = None
@@ -38,7 +31,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Variance:
-    """The PCA in use; cumulative[i] is the share of the variance that i + 1 components keep."""
+    """The PCA in use; cumulative[i] is the share of the variance that the first i + 1 components keep."""
 
     pca_id: str
     model_id: str
@@ -49,11 +42,14 @@ class Variance:
 
     @property
     def kept(self) -> float:
+        """Share of the variance that the k kept components explain."""
         return self.cumulative[self.k - 1] if 0 < self.k <= len(self.cumulative) else 0.0
 
 
 @dataclass(frozen=True)
 class Point:
+    """A photo's position on the first two components."""
+
     image_id: str
     label: str
     x: float
@@ -62,13 +58,39 @@ class Point:
 
 @dataclass(frozen=True)
 class Pair:
+    """Two labels and the cosine of their centroids."""
+
     label: str
     other: str
     cosine: float
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A photo that is nearer to another label's centroid than to its own."""
+
+    image_id: str
+    label: str
+    distance: float
+    nearest_label: str
+    nearest_distance: float
+
+
+@dataclass(frozen=True)
+class NearDuplicate:
+    """Two photos with different labels but nearly the same features."""
+
+    image_id: str
+    label: str
+    other_id: str
+    other_label: str
+    cosine: float
+
+
+@dataclass(frozen=True)
 class RejectedFile:
+    """A file in quarantine."""
+
     path: str
     label: str | None
     reason: str
@@ -78,7 +100,7 @@ class RejectedFile:
 
 @dataclass(frozen=True)
 class Quarantine:
-    """rows holds the newest rejected files, total all of them."""
+    """The quarantine. rows: the newest rejected files; total: the number of all of them."""
 
     total: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
@@ -86,8 +108,8 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
-class Grounds:
-    """What some batches of photos are kept for, and on which legal basis; None: nobody has said."""
+class Purpose:
+    """Processing purpose and legal basis of some batches of photos; None: not stated."""
 
     purpose: str | None
     legal_basis: str | None
@@ -96,6 +118,8 @@ class Grounds:
 
 @dataclass(frozen=True)
 class RowsChange:
+    """Row counts of a table before this run and now."""
+
     table: str
     before: int
     now: int
@@ -103,7 +127,7 @@ class RowsChange:
 
 @dataclass(frozen=True)
 class Movement:
-    """How far a label's centroid went, also as a share of the label's spread (None if it has no spread)."""
+    """How far a label's centroid moved, also as a share of the label's spread (None if the spread is 0 or unknown)."""
 
     label: str
     distance: float
@@ -112,7 +136,7 @@ class Movement:
 
 @dataclass(frozen=True)
 class Drift:
-    """This run's snapshots against the ones before. note says why there is nothing, or less, to compare."""
+    """Changes between this run's snapshots and their predecessors. note: why a comparison is missing or partial."""
 
     rows: tuple[RowsChange, ...] = ()
     labels_added: tuple[str, ...] = ()
@@ -125,6 +149,8 @@ class Drift:
 
 @dataclass(frozen=True)
 class Contents:
+    """Everything that the page of a report shows."""
+
     lake: str
     run: RunFacts
     audits: tuple[TableAudit, ...] = ()
@@ -134,7 +160,10 @@ class Contents:
     points: tuple[Point, ...] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    suspects_total: int = 0
+    near_duplicates: tuple[NearDuplicate, ...] = ()
     quarantine: Quarantine = Quarantine()
-    grounds: tuple[Grounds, ...] = ()
+    purposes: tuple[Purpose, ...] = ()
     drift: Drift = Drift()
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The explained-variance curve in percent of its plot, components on a logarithmic axis: the first ones matter most."""
+"""Geometry of the explained-variance curve, in percent of the plot; the axis of components is logarithmic."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ _STEP = 0.25  # percent of the width; components closer than this look the same
 
 @dataclass(frozen=True)
 class Tick:
+    """A mark on an axis, at a percentage of its length."""
+
     at: float  # percent
     text: str
 
 
 @dataclass(frozen=True)
 class Curve:
-    """path is SVG, in a box of 100 by 100; the rest are percents from the left and from the top."""
+    """The curve. path, area: SVG paths in a box of 100 by 100; the rest: percent from the left or from the top."""
 
     path: str
     area: str
@@ -30,6 +32,7 @@ class Curve:
 
 
 def curve(variance: Variance) -> Curve:
+    """Compute the curve of a PCA, as SVG paths and ticks."""
     count = len(variance.cumulative)
     points: list[tuple[float, float]] = []
     for component, share in enumerate(variance.cumulative, 1):

@@ -1,7 +1,7 @@
-"""This run against the one before: what every snapshot says of its parent.
+"""Compare this run's snapshots with the ones before.
 
-rows            from the catalog alone
-labels, moves   two gold.label_summary; centroids can be compared only within one PCA
+rows                from the catalog alone
+labels, movements   from two snapshots of gold.label_summary; centroids are comparable only within one PCA
 """
 
 from __future__ import annotations
@@ -9,30 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from catalog.protocol import Catalog
-from catalog.snapshot import Snapshot
+from catalog.lake import Lake
+from catalog.snapshots import Snapshot
 from expectations.report.contents import Drift, Label, Movement, RowsChange, Variance
 
 FIRST = "There is no earlier run to compare with."
-UNCHANGED = "This run published nothing new: every table stands as it was."
-NO_LABELS = "The labels were not built anew by this run."
-GONE = "The label summary of the run before is not kept any more."
-REFITTED = "The PCA was fitted anew, so vectors of before and now cannot be compared."
+UNCHANGED = "This run published nothing new: all tables are unchanged."
+NO_LABELS = "This run did not rebuild the labels."
+REFITTED = "The PCA was refitted, so earlier and current vectors cannot be compared."
 
-# the rows of an older snapshot; None if its files are gone
-ReadLabels = Callable[[Snapshot], tuple[Label, ...] | None]
+# read the rows of an older snapshot
+ReadLabels = Callable[[Snapshot], tuple[Label, ...]]
 ReadVariance = Callable[[Snapshot], Variance | None]
 
 
 def drift(
-    catalog: Catalog, run: str, labels: tuple[Label, ...], read_labels: ReadLabels, read_variance: ReadVariance
+    lake: Lake, run: str, labels: tuple[Label, ...], read_labels: ReadLabels, read_variance: ReadVariance
 ) -> Drift:
-    """What the run changed; labels are the ones of now."""
-    current = [s for name in catalog.tables() if (s := catalog.current(name))]
-    new = [s for s in current if s.id == run]
+    """Describe what the run changed. labels: the current ones."""
+    new = [s for s in lake.current_snapshots().values() if s.run == run]
     if not new:
         return Drift(note=UNCHANGED)
-    pairs = [(parent, s) for s in new if (parent := _parent(catalog, s))]
+    pairs = [(parent, s) for s in new if (parent := _parent(lake, s))]
     rows = tuple(RowsChange(s.table, parent.rows, s.rows) for parent, s in pairs)
     if not pairs:
         return Drift(note=FIRST)
@@ -44,10 +42,8 @@ def drift(
         return Drift(rows, k_before=k_before, kept_before=kept_before, note=NO_LABELS)
     parent, now = by_table["gold.label_summary"]
     before = read_labels(parent)
-    if before is None:
-        return Drift(rows, k_before=k_before, kept_before=kept_before, note=GONE)
-    pca = _pca_of(catalog, now)
-    comparable = pca is not None and pca == _pca_of(catalog, parent)
+    pca = now.properties.get("pca_id")
+    comparable = pca is not None and pca == parent.properties.get("pca_id")
     return Drift(
         rows,
         labels_added=tuple(sorted({x.name for x in labels} - {x.name for x in before})),
@@ -60,7 +56,7 @@ def drift(
 
 
 def movements(before: tuple[Label, ...], now: tuple[Label, ...]) -> tuple[Movement, ...]:
-    """How far each label's centroid went, the farthest first."""
+    """How far each label's centroid moved, largest movement first."""
     was = {label.name: label for label in before}
     found = []
     for label in now:
@@ -72,21 +68,7 @@ def movements(before: tuple[Label, ...], now: tuple[Label, ...]) -> tuple[Moveme
     return tuple(sorted(found, key=lambda m: (-(m.of_spread or 0), -m.distance, m.label)))
 
 
-def _parent(catalog: Catalog, snapshot: Snapshot) -> Snapshot | None:
-    if snapshot.parent is None:
-        return None
-    return next((s for s in catalog.history(snapshot.table) if s.id == snapshot.parent), None)
-
-
-def _pca_of(catalog: Catalog, summary: Snapshot) -> str | None:
-    """The PCA that a label summary rests on: named by its audit, else found through what it was made of."""
-    if audited := summary.parameters.get("pca_id"):
-        return audited
-    vectors = _input(summary, "gold.fruit_vectors")
-    made = next((s for s in catalog.history("gold.fruit_vectors") if s.id == vectors), None)
-    return _input(made, "gold.pca") if made else None
-
-
-def _input(snapshot: Snapshot, table: str) -> str | None:
-    inputs = dict(i.split("@", 1) for i in snapshot.parameters.get("inputs", "").split() if "@" in i)
-    return inputs.get(table)
+def _parent(lake: Lake, snapshot: Snapshot) -> Snapshot | None:
+    """The snapshot of the same table that readers saw before this one."""
+    older = [s for s in lake.history(snapshot.table) if s.created_at < snapshot.created_at]
+    return max(older, key=lambda s: s.created_at, default=None)

@@ -1,18 +1,18 @@
-"""What only the run itself knows. It is stored as runs/<run id>.json, so that the page can be made again."""
+"""Facts that only the run itself knows, stored as runs/<run id>.json so that the page can be rendered again."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from catalog.protocol import Catalog
+from catalog.lake import Lake
 
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """One table after the run. added is None if the run left it as it was, seconds if nobody measured."""
+    """One table after the run. added: None if the run left it unchanged; seconds: None if not measured."""
 
     table: str
     snapshot: str
@@ -23,46 +23,65 @@ class TableOutcome:
 
 @dataclass(frozen=True)
 class PhotoCounts:
-    """inputs = stored + duplicates + quarantined."""
+    """Number of files per outcome.
 
-    inputs: int
+    found = stored + known + relabelled + quarantined + conflicts + blocked; ignored files are not included in found.
+    """
+
+    found: int
     stored: int
-    duplicates: int
+    known: int
+    relabelled: int
     quarantined: int
+    conflicts: int
+    blocked: int
+    ignored: int
+
+
+class Conflict(NamedTuple):
+    """A file whose photo is already stored with another label, and the label that the photo keeps."""
+
+    path: str
+    label: str
+    kept_label: str
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """photos is None for a run that read none; failure is the message of a run that stopped."""
+    """The facts of one run. photos: None if the run read none; failure: error message if the run stopped."""
 
     id: str
     tables: tuple[TableOutcome, ...]
     photos: PhotoCounts | None = None
+    conflicts: tuple[Conflict, ...] = ()  # the first few only
     failure: str | None = None
     ended_at: str = ""  # UTC, ISO 8601
 
     def to_json(self) -> str:
+        """Serialize the facts for the JSON file next to the page."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> RunFacts:
+        """Read the facts that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
         raw["tables"] = tuple(TableOutcome(**t) for t in raw["tables"])
         raw["photos"] = PhotoCounts(**raw["photos"]) if raw["photos"] else None
+        raw["conflicts"] = tuple(Conflict(*c) for c in raw["conflicts"])
         return cls(**raw)
 
 
-def facts_of(catalog: Catalog) -> RunFacts:
-    """The last publishing run, as far as the catalog tells: no seconds, no counts of photos."""
-    snapshots = [s for name in catalog.tables() if (s := catalog.current(name))]
-    last = max((s.id for s in snapshots), default="")
+def facts_of(lake: Lake) -> RunFacts:
+    """Facts of the last run that published something, from the catalog alone: no durations, no photo counts."""
+    snapshots = lake.current_snapshots().values()
+    last = max((s.run for s in snapshots), default="")
     tables = tuple(
-        TableOutcome(s.table, s.id, s.rows, int(s.parameters.get("rows_added", s.rows)) if s.id == last else None, None)
-        for s in snapshots
+        TableOutcome(s.table, str(s.id), s.rows, s.rows_added if s.run == last else None, None) for s in snapshots
     )
-    ended = max((s.created_at for s in snapshots), default="")
+    ended = max((s.created_at.isoformat(timespec="seconds") for s in snapshots), default="")
     return RunFacts(last, tables, ended_at=ended)
 
 
 def now() -> str:
+    """The current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,6 @@
-"""The map of gold: photos at their first two components, one SVG path a label, and what the script needs to know.
+"""The map of gold: photos at their first two components, one SVG path per label, and the data for its script.
 
-A photo is a line of no length with a wide round end, so that its size does not depend on the map's.
+A photo is drawn as a zero-length line with wide round caps, so dots keep their size when the map is resized.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from expectations.report.contents import Contents, Point
 
 _MARGIN = 5.0  # percent of the map
 _NAME_HEIGHT, _NAME_WIDTH, _NAME_MOVES = 4.5, 24.0, 9.0  # percent of the map
-_EDGE = 12.0  # percent of the map that a name keeps from its sides
-_NAMED = 20  # labels; with more, their names would hide the photos
+_EDGE = 12.0  # percent of the map; smallest distance of a name from the left and right sides
+_NAMED = 20  # labels; with more, the names would hide the photos
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The photos of one label. x and y: percents of where its name stands; crowded: it stands there only if picked."""
+    """The photos of one label. x, y: position of its name in percent; crowded: show the name only when picked."""
 
     index: int
     label: str
@@ -33,14 +33,14 @@ class Cloud:
 
 @dataclass(frozen=True)
 class FruitMap:
-    """data goes to the script: labels, points [label, x, y, thumbnail or -1, short id], thumbnails in base64."""
+    """The map. data: for the script: labels, points [label, x, y, thumbnail or -1, short id], base64 thumbnails."""
 
     clouds: tuple[Cloud, ...]
     data: dict[str, Any]
 
 
 def fruit_map(contents: Contents, labels: Sequence[str]) -> FruitMap:
-    """The map of the contents' points; labels gives each label its number, which also is its colour."""
+    """Draw the contents' points. A label's position in labels is its number, which also determines its colour."""
     numbers = {label: index for index, label in enumerate(labels)}
     places = _places(contents.points)
     jpegs: list[str] = []
@@ -58,7 +58,7 @@ def fruit_map(contents: Contents, labels: Sequence[str]) -> FruitMap:
 
 
 def _places(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """Percents from the left and from the top; each axis fills the map."""
+    """Positions in percent from the left and from the top; each axis is scaled to fill the map."""
     xs, ys = [p.x for p in points], [-p.y for p in points]
     return list(zip(_spread(xs), _spread(ys), strict=True))
 
@@ -89,7 +89,7 @@ def _clouds(points: Sequence[Point], places: Sequence[tuple[float, float]], numb
 
 
 def _apart(clouds: Sequence[Cloud]) -> list[Cloud]:
-    """The same clouds, with names moved down where they would cover one another, and crowded if that is too far."""
+    """Move names down where they overlap; a name that would have to move too far is marked crowded."""
     placed: list[Cloud] = []
     for cloud in sorted(clouds, key=lambda c: (c.y, c.index)):
         y = cloud.y

@@ -1,30 +1,29 @@
-"""What the report reads of gold, and of bronze where gold is not there yet. Every result has a limit."""
+"""Queries of the report on gold, or on bronze if there is no gold yet. Every result has a limit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from catalog.snapshot import Snapshot
-from catalog.storage import for_spark
-from expectations.report.contents import Label, Pair, Point, Variance
+from expectations.report.contents import Label, Pair, Point, Suspect, Variance
 
 MAX_LABELS = 2_000
 MAX_POINTS = 1_500
 MAX_PAIRS = 12
+MAX_SUSPECTS = 24
 
 
 def labels(summary: DataFrame) -> tuple[Label, ...]:
-    """The largest labels of gold.label_summary, by name."""
+    """The labels with the most photos in gold.label_summary, sorted by name."""
     rows = summary.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
     return _by_name(Label(r.label, r.photos, r.spread, tuple(r.centroid)) for r in rows)
 
 
 def labels_of_photos(images: DataFrame) -> tuple[Label, ...]:
-    """The same from bronze.images: no spread, no centroid."""
+    """The same from bronze.images, without spread and centroid."""
     counted = images.groupBy("label").agg(F.count("*").alias("photos"))
     rows = counted.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
     return _by_name(Label(r.label, r.photos) for r in rows)
@@ -35,7 +34,7 @@ def _by_name(found: Iterable[Label]) -> tuple[Label, ...]:
 
 
 def variance(pca: DataFrame) -> Variance | None:
-    """The PCA in use and its curve, from the one row of gold.pca."""
+    """The PCA in use and its curve, from the single row of gold.pca."""
     row = pca.first()
     if row is None:
         return None
@@ -47,9 +46,9 @@ def variance(pca: DataFrame) -> Variance | None:
 
 
 def points(vectors: DataFrame) -> tuple[Point, ...]:
-    """Up to MAX_POINTS photos on the first two components, dealt evenly to the labels.
+    """Sample up to MAX_POINTS photos, evenly from all labels, with their first two components.
 
-    Within a label the order is the image_id's, a hash: random, yet the same photos in every report.
+    Within a label, photos are taken in order of image_id. It is a hash, so the sample is random, but stable.
     """
     turn = F.row_number().over(Window.partitionBy("label").orderBy("image_id"))
     axes = [F.coalesce(F.get("vector", F.lit(i)), F.lit(0.0)).cast("double").alias(n) for i, n in enumerate("xy")]
@@ -65,7 +64,7 @@ def pairs(similarity: DataFrame) -> tuple[Pair, ...]:
     return tuple(Pair(r.label, r.other_label, r.cosine) for r in rows)
 
 
-def older(spark: SparkSession, lake: str, snapshot: Snapshot) -> DataFrame:
-    """The rows of a snapshot that is not current any more, of a table without partitions."""
-    schema = ", ".join(f"`{c.name}` {c.type}" for c in snapshot.columns)
-    return spark.read.schema(schema).parquet(for_spark(f"{lake}/{snapshot.location}"))
+def suspects(found: DataFrame) -> tuple[Suspect, ...]:
+    """The most suspicious photos: those with the smallest ratio of nearest_distance to distance."""
+    rows = found.orderBy(F.col("nearest_distance") / F.col("distance"), "image_id").limit(MAX_SUSPECTS).collect()
+    return tuple(Suspect(r.image_id, r.label, r.distance, r.nearest_label, r.nearest_distance) for r in rows)

@@ -1,7 +1,7 @@
-"""Contents to HTML. Python computes numbers, the templates hold all markup, and jinja2 escapes every text.
+"""Render the contents as HTML. Python computes the numbers, the templates hold all markup, Jinja escapes all text.
 
-The page's security policy allows nothing from outside and only its own script, named by its hash: even text
-that got past the escaping could not run or load anything.
+The page's content security policy allows only its own script, by hash, and no external resources: even text that
+got past the escaping could not run or load anything.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+from rich.filesize import decimal
 
+from expectations.check_result import in_words
 from expectations.report import curve as curve_module
 from expectations.report.contents import Contents
 from expectations.report.fruit_map import fruit_map
 from expectations.report.palette import styles
 
-FEW_LABELS = 24  # up to which bars are shown one below the other right away
+FEW_LABELS = 24  # up to this many labels, all bars are shown without a click
 
 
 def render(contents: Contents, root: str = "", earlier: tuple[str, ...] = (), data_docs: bool = False) -> str:
-    """The page. root leads from it to reports/ (empty or `../`), earlier are ids of runs that have a page."""
+    """Render the page. root: relative path to reports/, empty or `../`; earlier: ids of earlier runs with a page."""
     labels = sorted({x.name for x in contents.labels} | {p.label for p in contents.points})
     script = _text("map.js")
     return (
@@ -51,20 +53,20 @@ def render(contents: Contents, root: str = "", earlier: tuple[str, ...] = (), da
 
 
 def state(contents: Contents) -> str:
-    """One word for the whole page: stopped, failed, warned or passed; audited where nothing was audited: ended."""
+    """One word for the whole page: stopped, warned or passed; ended if nothing was audited."""
     results = {a.result for a in contents.audits}
     if contents.run.failure:
         return "stopped"
-    return next((r for r in ("failed", "warned", "passed") if r in results), "ended")
+    return next((r for r in ("warned", "passed") if r in results), "ended")
 
 
 def _photo_of(contents: Contents) -> dict[str, str]:
-    """One thumbnail a label, as a data URI."""
+    """One thumbnail per label, as a data URI."""
     found: dict[str, str] = {}
     for point in contents.points:
         jpeg = contents.thumbnails.get(point.image_id)
         if jpeg is not None and point.label not in found:
-            found[point.label] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+            found[point.label] = _jpeg(jpeg)
     return found
 
 
@@ -77,8 +79,19 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "share": _share, "moment": _moment, "size": _size}
+    environment.filters |= {
+        "number": _number,
+        "share": _share,
+        "moment": _moment,
+        "size": _size,
+        "jpeg": _jpeg,
+        "in_words": in_words,
+    }
     return environment
+
+
+def _jpeg(data: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
 
 
 def _text(name: str) -> str:
@@ -94,7 +107,7 @@ def _share(value: float) -> str:
 
 
 def _moment(iso: str) -> str:
-    """`22 Nov 2026, 19:32 UTC`, or the text itself if it is no moment."""
+    """Format an ISO 8601 time as `22 Nov 2026, 19:32 UTC`; other text is returned as is."""
     try:
         return f"{datetime.fromisoformat(iso):%-d %b %Y, %H:%M} UTC"
     except ValueError:
@@ -102,9 +115,4 @@ def _moment(iso: str) -> str:
 
 
 def _size(count: int | None) -> str:
-    if count is None:
-        return "not known"
-    for unit, scale in (("MB", 1_000_000), ("kB", 1_000)):
-        if count >= scale:
-            return f"{count / scale:,.1f} {unit}"
-    return f"{count} B"
+    return "not known" if count is None else decimal(count)

@@ -1,19 +1,19 @@
-"""A colour for every label: hue, saturation and a step of lightness, as CSS variables; the style sheet does the rest.
+"""Choose a colour for every label: hue, lightness and chroma as CSS variables, which the style sheet uses.
 
-Up to twelve labels share the colour circle evenly. With more, colours of one hue differ in depth, and
-neighbours in the alphabet (often varieties of one fruit) are far apart.
+Up to twelve labels are spaced evenly on the colour circle. With more, similar hues differ in lightness and chroma,
+and alphabetical neighbours (often varieties of the same fruit) are far apart.
 """
 
 from __future__ import annotations
 
 _FEW = 12
-_GOLDEN_ANGLE = 137.508  # degrees; any number of steps of it stays spread over the circle
-_START = 20.0  # degrees: red, as fruit should be
+_GOLDEN_ANGLE = 137.508  # degrees; any number of steps are spread over the whole circle
+_START = 20.0  # degrees; red
 _DEPTHS = ((0.0, 1.0), (-0.12, 0.9), (0.1, 0.75))  # added to the lightness, times the chroma
 
 
 def styles(count: int) -> list[str]:
-    """`--h:…;--l:…;--c:…` for each of so many labels."""
+    """CSS variables `--h:…;--l:…;--c:…` for this many labels."""
     found = []
     for index in range(count):
         if count <= _FEW:

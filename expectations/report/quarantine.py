@@ -1,4 +1,4 @@
-"""What the report reads of bronze.quarantine: counts by reason, and the newest files."""
+"""Query of the report on bronze.quarantine: counts by reason, and the newest files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ MAX_FILES = 200
 
 
 def quarantined(table: DataFrame) -> Quarantine:
+    """Counts by reason, and the newest MAX_FILES rejected files."""
     counted = table.groupBy("reason").agg(F.count("*").alias("files")).orderBy(F.desc("files"), "reason").collect()
     newest = table.orderBy(F.desc("quarantined_at"), "reason", "source_path").limit(MAX_FILES)
     rows = newest.select("source_path", "label", "reason", "detail", "size").collect()

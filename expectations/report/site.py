@@ -1,8 +1,8 @@
-"""The report's files: a page and its facts for every run, and index.html, which is the latest page.
+"""Write the report's files: a page and its facts per run, and index.html, a copy of the latest page.
 
 <lake>/reports/index.html
 <lake>/reports/runs/<run id>.html, <run id>.json
-<lake>/reports/data_docs/index.html    Great Expectations' own pages, linked if they are there
+<lake>/reports/data_docs/index.html    Great Expectations' Data Docs, linked if they exist
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ from os.path import basename
 from pyspark.sql import SparkSession
 
 from catalog.errors import CatalogError
-from catalog.protocol import Catalog
+from catalog.lake import Lake
 from catalog.storage import exists, files, read_bytes, write_object
 from expectations.report.collect import collect
 from expectations.report.facts import RunFacts, facts_of
 from expectations.report.page import render
-from expectations.report.thumbnails import Decode
 
 _EARLIER = 30  # links to pages of earlier runs
 
 
-def write_report(spark: SparkSession, catalog: Catalog, decode: Decode, facts: RunFacts | None = None) -> str:
-    """Write the run's page and the index; returns the URI of the index. Without facts: of the last run again.
+def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None) -> str:
+    """Write the run's page and the index; returns the URI of the index. Without facts, rewrite the last run's page.
 
-    decode turns a stored photo into an upright RGB image. Raises CatalogError if nothing was ever published.
+    Raises CatalogError if nothing was ever published.
     """
-    if not catalog.tables():
-        raise CatalogError(f"there is nothing to report of '{catalog.lake}': no table was published yet")
-    reports = f"{catalog.lake}/reports"
+    if not lake.tables():
+        raise CatalogError(f"there is nothing to report for '{lake.uri}': no table has been published yet")
+    reports = f"{lake.uri}/reports"
     known = _known_runs(reports)
-    run = facts or _last(catalog, reports, known)
-    contents = collect(spark, catalog, run, decode)
+    run = facts or _last(lake, reports, known)
+    contents = collect(spark, lake, run)
     earlier = tuple(id_ for id_ in known if id_ < run.id)[:_EARLIER]
     data_docs = exists(f"{reports}/data_docs/index.html")
     write_object(f"{reports}/runs/{run.id}.json", run.to_json().encode())
@@ -42,14 +41,14 @@ def write_report(spark: SparkSession, catalog: Catalog, decode: Decode, facts: R
 
 
 def _known_runs(reports: str) -> list[str]:
-    """Ids of the runs whose facts are kept, newest first."""
+    """Ids of the runs whose facts are stored, newest first."""
     names = [basename(f.path) for f in files(f"{reports}/runs")]
     return sorted((n.removesuffix(".json") for n in names if n.endswith(".json")), reverse=True)
 
 
-def _last(catalog: Catalog, reports: str, known: list[str]) -> RunFacts:
-    """The newest run: what it kept of itself or, if another tool published since, what the catalog says."""
-    published = facts_of(catalog)
+def _last(lake: Lake, reports: str, known: list[str]) -> RunFacts:
+    """Facts of the newest run: its own or, if another tool has published since, those in the catalog."""
+    published = facts_of(lake)
     if known and known[0] >= published.id:
         return RunFacts.from_json(read_bytes(f"{reports}/runs/{known[0]}.json").decode())
     return published

@@ -1,4 +1,4 @@
-"""Small pictures of a few photos, made on the executors: no photo travels to the driver.
+"""Thumbnails of a few photos, made in the executors so that no photo travels to the driver.
 
 image ids + bronze.images ──filter──▶ photo bytes ──Arrow function──▶ JPEG of at most 48 px
 """
@@ -6,79 +6,68 @@ image ids + bronze.images ──filter──▶ photo bytes ──Arrow function
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from os.path import basename
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image, ImageOps
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
-from catalog.snapshot import Snapshot
-from catalog.storage import files
-from expectations.report.contents import Point
-
-Decode = Callable[[bytes], Image.Image]  # a stored photo as an upright RGB image
+from catalog.lake import Lake
+from catalog.scan import FileScan, data_files
+from catalog.tables import IMAGES
+from ingestion.photo import decode
 
 MAX_THUMBNAILS = 300
 SIDE = 48  # px
-_QUALITY = 72  # of JPEG; about 1 kB a thumbnail
-_MAX_BYTES = 512 * 1024 * 1024  # of bronze that is read: Parquet has no way to read single photos
+_QUALITY = 72  # JPEG quality; about 1 kB per thumbnail
+_MAX_BYTES = 512 * 1024 * 1024  # limit on bytes read from bronze: single photos cannot be read from Parquet
 _ARROW = pa.schema([("image_id", pa.string()), ("thumbnail", pa.binary())])
 
 
-def thumbnails(
-    images: DataFrame, lake: str, snapshot: Snapshot, points: Sequence[Point], decode: Decode
-) -> dict[str, bytes]:
-    """JPEGs by image id, for up to MAX_THUMBNAILS of the points; the points come dealt evenly to the labels.
+def thumbnails(spark: SparkSession, lake: Lake, image_ids: Sequence[str]) -> dict[str, bytes]:
+    """Make JPEG thumbnails, by image id, of the first MAX_THUMBNAILS ids.
 
-    In a large lake only the newest files of bronze are read, and fewer of the points get a thumbnail.
+    In a large lake, only some of bronze's files are read, so fewer photos get a thumbnail.
     """
-    wanted = [p.image_id for p in points]
-    rows = images
-    if snapshot.bytes > _MAX_BYTES:
-        rows = rows.where(F.col("_metadata.file_name").isin(_newest_files(lake, snapshot)))
-        there = {r.image_id for r in rows.where(F.col("image_id").isin(wanted)).select("image_id").collect()}
-        wanted = [i for i in wanted if i in there]
-    chosen = rows.where(F.col("image_id").isin(wanted[:MAX_THUMBNAILS])).select("image_id", "content")
+    images = lake.load(IMAGES.name)
+    assert images is not None  # it was published
+    wanted = list(dict.fromkeys(image_ids))[:MAX_THUMBNAILS]
+    scan = FileScan(spark, _some_files(data_files(images)), ["image_id", "content"])
 
     def shrink(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            small = [(row["image_id"], _thumbnail(row["content"], decode)) for row in batch.to_pylist()]
+            chosen = batch.filter(pc.is_in(batch["image_id"], value_set=pa.array(wanted, pa.string())))
+            small = [(row["image_id"], _thumbnail(row["content"])) for row in chosen.to_pylist()]
             yield pa.RecordBatch.from_pylist([{"image_id": i, "thumbnail": t} for i, t in small if t], _ARROW)
 
-    made = chosen.mapInArrow(shrink, "image_id string, thumbnail binary").collect()
+    made = scan.mapInArrow(shrink, "image_id string, thumbnail binary").collect()
     return {r.image_id: bytes(r.thumbnail) for r in made}
 
 
-def _newest_files(lake: str, snapshot: Snapshot) -> list[str]:
-    """Names of bronze's newest files, together below the limit, but at least one."""
-    names: list[str] = []
-    held = 0
-    for _, folder in sorted(snapshot.partitions.items(), reverse=True):
-        for file in files(f"{lake}/{folder}"):
-            if not file.path.endswith(".parquet"):
-                continue
-            held += file.size
-            if names and held > _MAX_BYTES:
-                return names
-            names.append(basename(file.path))
-    return names
+def _some_files(sizes: dict[str, int]) -> dict[str, int]:
+    """Choose files whose total size stays below the limit, but at least one."""
+    chosen: dict[str, int] = {}
+    for uri, size in sorted(sizes.items()):
+        if chosen and sum(chosen.values()) + size > _MAX_BYTES:
+            break
+        chosen[uri] = size
+    return chosen
 
 
-def _thumbnail(content: bytes, decode: Decode) -> bytes | None:
+def _thumbnail(content: bytes) -> bytes | None:
     try:
-        image = _open(content, decode)
+        image = _open(content)
         image.thumbnail((SIDE, SIDE))
         out = io.BytesIO()
         image.save(out, "JPEG", quality=_QUALITY)
-    except Exception:  # noqa: BLE001  # a decoder may raise nearly anything; the page does without this one
+    except Exception:  # noqa: BLE001  # a decoder may raise nearly anything; the page leaves out this thumbnail
         return None
     return out.getvalue()
 
 
-def _open(content: bytes, decode: Decode) -> Image.Image:
-    """The photo, decoded only as large as needed where its format can do that."""
+def _open(content: bytes) -> Image.Image:
+    """Decode the photo, at reduced size if its format allows it."""
     image = Image.open(io.BytesIO(content))
     if image.format != "JPEG" or image.mode != "RGB":
         return decode(content)

@@ -1,14 +1,14 @@
-"""A photo without what it tells of people: the pixels' own data stays byte for byte, the rest goes.
+"""Strip a photo of its metadata; the compressed pixels are kept byte for byte.
 
     bytes ──which format?──▶ jpeg.py | png.py | webp.py ──▶ bytes: pixels, orientation, colours, nothing else
-                                        colours.py: the ICC profile without its texts
+                                        ../icc_profile.py: the ICC profile without its texts
 
-Gone: EXIF (GPS, maker notes, thumbnail), XMP, IPTC, comments, texts, times, further images, and whatever lies behind
-the end of the image. Kept, since without it the photo would look different: orientation, as the only EXIF tag, and the
-colour profile, without descriptions, device, date and serial. Nothing is encoded anew.
+Removed: EXIF (GPS, maker notes, thumbnail), XMP, IPTC, comments, texts, times, further images, and all data after the
+end of the image. Kept, because the photo would look different without it: the orientation, as the only EXIF tag, and
+the colour profile, without descriptions, device, date and serial number. Nothing is re-encoded.
 
-Each format names what is kept, so that what nobody has thought of is left out, too. A photo that was stripped is a
-fixed point of `strip`: that is how the audit finds one that was not.
+Each format lists what is kept, so unknown data is removed, too. Stripping a stripped photo changes nothing: that is
+how the audit finds one that was not stripped.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ingestion.metadata import jpeg, png, webp
 
 
 def strip(data: bytes) -> bytes:
-    """The photo without its metadata; it decodes to the same pixels, or cannot be decoded as before.
+    """The photo without its metadata; it decodes to the same pixels, or fails to decode as before.
 
-    Never raises. What is not a JPEG, PNG or WebP comes back as it is, a damaged one as far as it is whole: a WebP whose
-    pixels run on behind its end loses what a decoder would make of the bytes there.
+    Never raises. Data of other formats is returned unchanged, a damaged photo up to the damage. A WebP whose pixels
+    continue after its declared end loses what a decoder would make of those bytes.
     """
     if data.startswith(jpeg.MAGIC):
         return jpeg.strip(data)
@@ -32,5 +32,5 @@ def strip(data: bytes) -> bytes:
 
 
 def has_metadata(photo: bytes) -> bool:
-    """Whether there is anything that `strip` would take away. Reads headers, no pixels."""
+    """Whether `strip` would remove anything. Reads headers, no pixels."""
     return strip(photo) != photo

@@ -1,4 +1,4 @@
-"""JPEG: keep the segments that pixels are made of; APP1 to APP13 and APP15, comments and what follows the image go.
+"""JPEG: keep the segments needed to decode pixels; remove APP1 to APP13, APP15, comments and trailing data.
 
 SOI │ APP0 JFIF │ APPn, COM … │ DQT, SOF, DHT … │ SOS + scan │ … │ EOI │ further images, videos
       without    orientation,                                          gone
@@ -10,30 +10,31 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ingestion.metadata.colours import bare_profile
-from ingestion.metadata.turn import exif_of_turn
+from ingestion.icc_profile import bare_profile
+from ingestion.metadata.orientation import exif_of_orientation
 
 MAGIC: Final = b"\xff\xd8\xff"
 
 _SOI, _EOI, _SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 _APP0, _APP1, _APP2, _APP14, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 _PIXELS: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xE0)}  # frames, tables, scans
-_TWO_BYTES: Final = {0xDC, 0xDD}  # what the number of lines, and the restart interval, are; longer is something else
+_TWO_BYTES: Final = {0xDC, 0xDD}  # number of lines, restart interval; a longer segment would hold something else
 _NO_LENGTH: Final = {0x01, *range(0xD0, 0xD9)}
 _JFIF, _ADOBE, _ICC = b"JFIF\0", b"Adobe", b"ICC_PROFILE\0"
 _JFIF_BYTES, _ADOBE_BYTES = 12, 12  # without the thumbnail's size, and without what may follow
-_PROFILE_BYTES: Final = 65_519  # of a profile a segment
+_PROFILE_BYTES: Final = 65_519  # per segment
 
 _marker = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL).search
-# Below 0xC0 there are no markers; a decoder steps over such bytes inside a damaged scan, and so does this.
-# One \xff, though there may be more: a literal first byte makes the search 25 times as fast.
+# There are no markers below 0xC0; like decoders, skip such bytes inside a damaged scan.
+# Search for a single \xff, though there may be more: a literal first byte makes the search 25 times as fast.
 _end_of_scan = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]", re.DOTALL).search
 
 
 def strip(data: bytes) -> bytes:
+    """The JPEG without its metadata; see the package's `strip`."""
     kept: list[bytes] = []
     profile: list[bytes] = []
-    may_be_turned = False
+    may_have_orientation = False
     at = len(_SOI)
     while marker := _marker(data, at):
         kind, at = marker[1][0], marker.end()
@@ -48,23 +49,28 @@ def strip(data: bytes) -> bytes:
         body, at = data[at + 2 : end], end
         if kind in _TWO_BYTES and len(body) != 2:
             continue
-        if kind in _PIXELS:
-            kept.append(_segment(kind, body))
-        elif kind == _APP0 and body.startswith(_JFIF) and len(body) >= _JFIF_BYTES + 2:  # a shorter one is ignored
-            kept.append(_segment(kind, body[:_JFIF_BYTES] + b"\0\0"))  # no thumbnail
-        elif kind == _APP14 and body.startswith(_ADOBE):
-            kept.append(_segment(kind, body[:_ADOBE_BYTES]))  # says how colours are coded
-        elif kind == _APP2 and body.startswith(_ICC):
+        kept += _without_metadata(kind, body)
+        if kind == _APP2 and body.startswith(_ICC):
             profile.append(body[len(_ICC) :])
-        elif kind == _APP1:
-            may_be_turned = True
+        may_have_orientation = may_have_orientation or kind == _APP1
         if kind == _SOS:
             found = _end_of_scan(data, end)
             at = found.start() if found else len(data)
             kept.append(data[end:at])
-    ours = [*(_exif(data) if may_be_turned else []), *_profile(profile)]
+    ours = [*(_exif(data) if may_have_orientation else []), *_profile(profile)]
     first = 1 if kept and kept[0][4:].startswith(_JFIF) else 0
     return b"".join([_SOI, *kept[:first], *ours, *kept[first:]])
+
+
+def _without_metadata(kind: int, body: bytes) -> list[bytes]:
+    """The segment, reduced to what is needed to decode pixels; empty if it is not needed at all."""
+    if kind in _PIXELS:
+        return [_segment(kind, body)]
+    if kind == _APP0 and body.startswith(_JFIF) and len(body) >= _JFIF_BYTES + 2:  # decoders ignore a shorter one
+        return [_segment(kind, body[:_JFIF_BYTES] + b"\0\0")]  # no thumbnail
+    if kind == _APP14 and body.startswith(_ADOBE):
+        return [_segment(kind, body[:_ADOBE_BYTES])]  # tells how colours are encoded
+    return []
 
 
 def _segment(kind: int, body: bytes) -> bytes:
@@ -72,7 +78,7 @@ def _segment(kind: int, body: bytes) -> bytes:
 
 
 def _exif(data: bytes) -> list[bytes]:
-    exif = exif_of_turn(data)
+    exif = exif_of_orientation(data)
     return [_segment(_APP1, b"Exif\0\0" + exif)] if exif else []
 
 

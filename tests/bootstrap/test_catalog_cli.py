@@ -1,60 +1,109 @@
-"""`fruitlake catalog`: what a table was before, and the way back."""
+"""`fruitlake catalog`: a table's history, and rolling back."""
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.test_cli import fruitlake_here
-from tests.lakes import Lake
-
-TABLE = "gold.label_summary"
+from catalog.lake import Lake, open_lake
+from ingestion.samples import write_sample_photos
+from tests import lakes
+from tests.catalog.test_rollback import FIRST, IMAGES, SECOND, SUMMARY, VECTORS, publish, runs, snapshot
+from tests.commands import check_one_line, fruitlake_here
 
 
 @pytest.fixture
-def twice(built: Lake, tmp_path: Path) -> Lake:
-    """A lake whose gold.label_summary has two snapshots."""
-    lake = Lake(built.photos, tmp_path / "lake", built.cache)
-    shutil.copytree(built.path, lake.path)
-    first = lake.catalog.current(TABLE)
-    assert first is not None
-    newer = f"{first.location.rsplit('=', 1)[0]}=20990101T000000-beef"
-    shutil.copytree(lake.path / first.location, lake.path / newer)
-    lake.catalog.publish(replace(first, id="20990101T000000-beef", location=newer, parent=first.id))
+def lake(tmp_path: Path) -> Lake:
+    """Two runs; only the second built label_summary."""
+    lake = open_lake(str(tmp_path / "lake"))
+    publish(lake, FIRST, IMAGES, VECTORS)
+    publish(lake, SECOND, IMAGES, VECTORS, SUMMARY)
     return lake
 
 
-def test_a_table_goes_back_to_an_older_snapshot_and_forth(
-    twice: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    newer, older = (s.id for s in twice.catalog.history(TABLE))
-    where = ("--lake", str(twice.path))
-    assert fruitlake_here("catalog", "history", TABLE, *where, cwd=tmp_path) == 0
+def run(lake: Lake, *arguments: str) -> int:
+    return fruitlake_here("catalog", *arguments, "--lake", lake.uri, cwd=Path(lake.uri).parent)
+
+
+def test_the_history_marks_what_readers_see(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lake, "history", VECTORS) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [("current" in line) for line in lines if newer in line or older in line] == [True, False]
-    for wanted, before in ((older, newer), (newer, older)):
-        assert fruitlake_here("catalog", "rollback", TABLE, wanted, *where, cwd=tmp_path) == 0
-        said = " ".join(capsys.readouterr().out.split())
-        assert f"{wanted} is current" in said and f"it was {before}" in said
-        current = twice.catalog.current(TABLE)
-        assert current is not None and current.id == wanted
+    shown = [(str(s.id), "current" in line) for line in lines for s in lake.history(VECTORS) if str(s.id) in line]
+    assert shown == [(str(snapshot(lake, VECTORS, r).id), r == SECOND) for r in (SECOND, FIRST)]
+
+
+def test_every_table_goes_back_to_what_it_was_after_a_run(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lake, "rollback", "--to-run", FIRST) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert runs(lake) == {IMAGES: [FIRST], VECTORS: [FIRST]}
+    assert f"{VECTORS}: {snapshot(lake, VECTORS, FIRST).id} is current (1 rows)" in said
+    assert f"{SUMMARY}: dropped, it was made later" in said
+
+
+def test_a_table_alone_goes_back_and_forth_with_a_warning(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    newer, older = (snapshot(lake, VECTORS, r) for r in (SECOND, FIRST))
+    assert run(lake, "rollback", VECTORS, str(older.id)) == 0
+    said = capsys.readouterr().out
+    assert f"{VECTORS}: {older.id} is current (1 rows); it was {newer.id}" in said
+    assert f"warning: {IMAGES}, {SUMMARY} stayed as they were: `--to-run {FIRST}`" in said
+    assert run(lake, "rollback", VECTORS, str(newer.id)) == 0
+    assert "warning" not in capsys.readouterr().out, "all tables are at the same run again"
+    assert runs(lake)[VECTORS] == [FIRST, SECOND]
+
+
+def test_nothing_is_taken_back_while_a_run_works(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_lake(lake.uri).in_use():
+        assert run(lake, "rollback", "--to-run", FIRST) == 1
+    check_one_line(capsys.readouterr().err, "in use by a run", "try again")
+    assert runs(lake)[VECTORS] == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("history", "gold.fruit"), ["gold.fruit", "gold.fruit_vectors"]),
-        (("rollback", "gold.fruit_vectors", "yesterday"), ["yesterday", "gold.fruit_vectors"]),
+        (("history", "gold.fruit"), ["gold.fruit", VECTORS]),
+        (("rollback", "gold.fruit", "7"), ["gold.fruit", VECTORS]),
+        (("rollback", VECTORS, "7"), [VECTORS, "no snapshot 7", "catalog history"]),
+        (("rollback", VECTORS, "yesterday"), [VECTORS, "no snapshot yesterday"]),
+        (("rollback", VECTORS), ["--to-run RUN", "TABLE and SNAPSHOT"]),
+        (("rollback",), ["--to-run RUN", "TABLE and SNAPSHOT"]),
+        (("rollback", VECTORS, "7", "--to-run", FIRST), ["--to-run RUN", "TABLE and SNAPSHOT"]),
+        (("rollback", "--to-run", "yesterday"), ["yesterday", FIRST, SECOND]),
     ],
 )
 def test_a_mistake_is_one_clear_line(
-    arguments: tuple[str, ...], says: list[str], built: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], says: list[str], lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fruitlake_here("catalog", *arguments, "--lake", str(built.path), cwd=tmp_path) == 1
-    said = capsys.readouterr().err
-    assert len(said.strip().splitlines()) == 1
-    for word in says:
-        assert word in said
+    assert run(lake, *arguments) in (1, 2)
+    check_one_line(capsys.readouterr().err, *says)
+    assert runs(lake)[VECTORS] == [FIRST, SECOND]
+
+
+def test_a_lake_that_went_back_runs_again(cache: Path, tmp_path: Path) -> None:
+    """Photos missing from the older bronze are ingested again; nothing is stored twice."""
+    lake = lakes.Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=2, labels=("Banana", "Lemon"))
+    first = lake.run()
+    write_sample_photos(lake.photos, per_label=3, labels=("Banana", "Lemon", "Plum"))
+    lake.run()
+    whole = {table: version.rows for table, version in lake.tables.current_snapshots().items()}
+    assert run(lake.tables, "rollback", "--to-run", first.id) == 0
+    assert (whole[VECTORS], len(lake.rows(VECTORS))) == (9, 4)
+    again = lake.run()
+    counts = again.ingested()
+    assert counts is not None and (counts.stored, counts.known) == (5, 4)
+    assert {table: version.rows for table, version in lake.tables.current_snapshots().items()} == whole
+    for table in (IMAGES, "silver.image_features", VECTORS):
+        assert len({row["image_id"] for row in lake.rows(table, "image_id")}) == 9
+
+
+def test_what_was_made_later_is_made_again(cache: Path, tmp_path: Path) -> None:
+    lake = lakes.Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=2, labels=("Banana", "Lemon"))
+    bronze = lake.run("bronze")
+    lake.run()
+    assert run(lake.tables, "rollback", "--to-run", bronze.id) == 0
+    assert lake.tables.tables() == ["bronze.images", "bronze.quarantine"]
+    lake.run()
+    assert len(lake.rows(VECTORS)) == len(lake.rows("silver.image_features")) == 4

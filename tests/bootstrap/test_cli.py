@@ -1,42 +1,14 @@
-"""The command line, as a user meets it: help, one-line errors, exit codes, an untouched lake."""
+"""The command line as users see it: help, one-line errors, exit codes, and a lake left unchanged."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from bootstrap.cli import main
+from tests.commands import check_one_line, fruitlake_here, fruitlake_process
 from tests.lakes import Lake
-
-
-def fruitlake(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own. Wide, so that no message is wrapped."""
-    command = [sys.executable, "-c", "from bootstrap.cli import main; main()", *arguments]
-    variables = environment(cwd, **variables)
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=300)
-
-
-def fruitlake_here(*arguments: str, cwd: Path, **variables: str) -> int:
-    """Run the command in this process, over the Spark session that is there: no half minute of imports and JVM."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(cwd)
-        patch.setattr(sys, "argv", ["fruitlake", *arguments])
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return int(ended.value.code or 0)
-
-
-def environment(cwd: Path, **variables: str) -> dict[str, str]:
-    """What a command sees: no settings of the developer's, and a cache of its own."""
-    seen = {k: v for k, v in os.environ.items() if not k.startswith("FRUITLAKE_")}
-    return seen | {"COLUMNS": "200", "XDG_CACHE_HOME": str(cwd / "cache")} | variables
 
 
 @pytest.mark.parametrize(
@@ -60,10 +32,13 @@ def environment(cwd: Path, **variables: str) -> dict[str, str]:
         (("--version",), [f"fruitlake {version('fruitlake')}\n"]),
     ],
 )
-def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Path) -> None:
-    done = fruitlake(*arguments, cwd=tmp_path)
+def test_help_teaches(
+    arguments: tuple[str, ...], shows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fruitlake_here(*arguments, cwd=tmp_path)
+    said = capsys.readouterr().out
     for word in shows:
-        assert word in done.stdout, done.stdout
+        assert word in said, said
 
 
 @pytest.mark.parametrize(
@@ -95,37 +70,67 @@ def test_help_teaches(arguments: tuple[str, ...], shows: list[str], tmp_path: Pa
         (("dbt",), ["fruitlake dbt -- ls"]),
     ],
 )
-def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], says: list[str], tmp_path: Path) -> None:
+def test_a_mistake_is_one_clear_line(
+    arguments: tuple[str, ...], says: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("no folder")
     (tmp_path / "some" / "Kiwi").mkdir(parents=True)
     (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
-    done = fruitlake(*arguments, cwd=tmp_path)
-    assert done.returncode not in (0, None)
-    for word in says:
-        assert word in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "not foreseen" not in done.stderr
+    assert fruitlake_here(*arguments, cwd=tmp_path) in (1, 2)
+    check_one_line(capsys.readouterr().err, *says)
     assert not (tmp_path / "l").exists()
 
 
-def test_a_variable_is_as_good_as_an_option_and_is_named_when_wrong(tmp_path: Path) -> None:
-    done = fruitlake("status", cwd=tmp_path, FRUITLAKE_VARIANCE="lots")
-    assert done.returncode == 1
-    assert "FRUITLAKE_VARIANCE" in done.stderr
-    done = fruitlake("status", cwd=tmp_path, FRUITLAKE_LAKE=str(tmp_path / "elsewhere"))
-    assert "elsewhere" in done.stderr
+def test_a_mistake_ends_the_process_with_a_line_and_a_code(tmp_path: Path) -> None:
+    done = fruitlake_process("status", "--lake", "l", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    check_one_line(done.stderr, "there is no lake")
 
 
-def test_wrong_weights_leave_the_lake_untouched(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--images", "some"),
+        ("status",),
+        ("report",),
+        ("query", "photos_per_label"),
+        ("catalog", "history", "gold.pca"),
+        ("catalog", "rollback", "--to-run", "20260314T092653-1a2b"),
+        ("vacuum",),
+        ("erase", "--label", "Kiwi", "--reason", "asked"),
+        ("dbt", "--", "ls"),
+    ],
+)
+def test_a_lake_of_the_first_edition_is_refused_and_left_alone(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
+    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+    old = tmp_path / "l" / "_catalog" / "gold.pca" / "current"
+    old.parent.mkdir(parents=True)
+    old.write_text("20260314T092653-1a2b")
+    assert fruitlake_here(*arguments, cwd=tmp_path, FRUITLAKE_LAKE=str(tmp_path / "l")) == 1
+    check_one_line(capsys.readouterr().err, "Fruitlake 0.1", "another place", "run again")
+    assert [p for p in (tmp_path / "l").rglob("*") if p.is_file()] == [old]
+
+
+def test_a_variable_is_as_good_as_an_option_and_is_named_when_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fruitlake_here("status", cwd=tmp_path, FRUITLAKE_VARIANCE="lots") == 1
+    check_one_line(capsys.readouterr().err, "FRUITLAKE_VARIANCE")
+    assert fruitlake_here("status", cwd=tmp_path, FRUITLAKE_LAKE=str(tmp_path / "elsewhere")) == 1
+    check_one_line(capsys.readouterr().err, "elsewhere")
+
+
+def test_wrong_weights_leave_the_lake_untouched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "some" / "Kiwi").mkdir(parents=True)
     (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
     (tmp_path / "wrong.h5").write_bytes(b"no weights")
-    done = fruitlake("run", "--images", "some", "--lake", "l", "--weights", "wrong.h5", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "wrong.h5" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "not foreseen" not in done.stderr
+    arguments = ("run", "--images", "some", "--lake", "l", "--weights", "wrong.h5")
+    assert fruitlake_here(*arguments, cwd=tmp_path) == 1
+    check_one_line(capsys.readouterr().err, "wrong.h5")
     assert not (tmp_path / "l").exists()
 
 
@@ -133,26 +138,32 @@ def test_no_java_is_one_line_with_the_command_that_installs_it(tmp_path: Path) -
     (tmp_path / "some" / "Kiwi").mkdir(parents=True)
     (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
     arguments = ("run", "bronze", "--images", "some", "--lake", "l")
-    done = fruitlake(*arguments, cwd=tmp_path, JAVA_HOME=str(tmp_path), PATH=str(tmp_path))
+    done = fruitlake_process(*arguments, cwd=tmp_path, JAVA_HOME=str(tmp_path), PATH=str(tmp_path))
     assert done.returncode == 1
     assert "JDK 17 or 21" in done.stderr
     assert "install" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_run_and_status_show_what_was_published(built: Lake, tmp_path: Path) -> None:
-    arguments = ("--images", str(built.photos), "--lake", str(built.path), "--weights", "bundled")
+def test_a_run_in_a_process_of_its_own_writes_nowhere_else(built: Lake, tmp_path: Path) -> None:
+    lake = built.copy(tmp_path / "lake")
+    arguments = ("--lake", str(lake.path), "--weights", "bundled", "--refit")
     home, here = tmp_path / "home", tmp_path / "here"
     home.mkdir()
     here.mkdir()
-    done = fruitlake("run", *arguments, cwd=here, FRUITLAKE_CACHE=str(built.cache), HOME=str(home))
+    done = fruitlake_process("run", "gold", *arguments, cwd=here, FRUITLAKE_CACHE=str(built.cache), HOME=str(home))
     assert done.returncode == 0, done.stderr
     assert "gold.fruit_vectors" in done.stdout
-    assert "nothing new" in done.stdout
     assert done.stderr == ""
-    assert list(home.rglob("*")) == list(here.rglob("*")) == [], "only the lake, the cache and /tmp are written"
-    shown = fruitlake("status", "--lake", str(built.path), cwd=here)
-    assert "silver.image_features" in shown.stdout
+    assert list(home.rglob("*")) == list(here.rglob("*")) == [], "only the lake, the cache and /tmp are written to"
+
+
+def test_status_shows_every_table(built: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fruitlake_here("status", "--lake", str(built.path), cwd=tmp_path) == 0
+    said = capsys.readouterr().out
+    for table, snapshot in built.tables.current_snapshots().items():
+        line = next(line for line in said.splitlines() if table in line)
+        assert f" {snapshot.rows:,} " in line and snapshot.properties["audit_result"] in line
 
 
 def test_dbt_commands_run_over_the_lake(built: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

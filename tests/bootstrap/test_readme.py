@@ -1,4 +1,4 @@
-"""README says only what is true: its commands run, its code runs, its files exist."""
+"""README is correct: its commands run, its code runs, its files exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from bootstrap import session
 from catalog.query.duck import DuckDB
 from tests.athena import athena_server
-from tests.bootstrap.test_cli import fruitlake_here
+from tests.commands import fruitlake_here
 from tests.lakes import Lake
 
 ROOT = Path(session.__file__).parents[1]
@@ -28,16 +28,43 @@ def commands(program: str) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.startswith(f"{program} ")]
 
 
+def sessions() -> list[tuple[list[str], list[str]]]:
+    """Commands shown with their output: the lines that begin with `$ `, each with the output lines below it."""
+    found: list[tuple[list[str], list[str]]] = []
+    for line in (line for block in blocks("console") if block.startswith("$ ") for line in block.splitlines()):
+        if line.startswith("$ "):
+            found.append((shlex.split(line.removeprefix("$ ")), []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def without_chance(line: str) -> str:
+    """A line of output without the parts that differ between runs: ids, seconds, folders."""
+    line = re.sub(r"\d{15,}|(?<=[ ~])/\S*|(?<=lake: )\S+|(?<=report: )\S+", "#", line)
+    return " ".join(re.sub(r"[\d.]+ s\b|[\d.]+ │$", "# s", line).split())
+
+
+def test_the_output_is_as_shown(cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert [command[:2] for command, _ in sessions()] == [["make", "demo"], ["fruitlake", "query"]]
+    for command, shown in sessions():
+        words = ["demo"] if command == ["make", "demo"] else command[1:]
+        assert fruitlake_here(*words, cwd=tmp_path, COLUMNS="110", FRUITLAKE_CACHE=str(cache)) == 0
+        said = [without_chance(line) for line in capfd.readouterr().out.splitlines()]
+        assert [line for line in shown if line.strip() != "…" and without_chance(line) not in said] == []
+
+
 @pytest.fixture
 def place(built: Lake, tmp_path: Path) -> Path:
-    """A folder with photos/ and lake/, as the README's reader has them."""
+    """A folder with photos/ and lake/, as the README assumes."""
     (tmp_path / "photos").symlink_to(built.photos)
     (tmp_path / "lake").symlink_to(built.path)
     return tmp_path
 
 
 def test_the_commands_run(place: Path, built: Lake, capfd: pytest.CaptureFixture[str]) -> None:
-    shown = [command for command in commands("fruitlake") if command[1] in ("run", "status", "dbt", "vacuum", "erase")]
+    asked = ("run", "status", "identify", "dbt", "vacuum", "erase")
+    shown = [command for command in commands("fruitlake") if command[1] in asked]
     shown = [command for command in shown if "s3://" not in " ".join(command)]  # test_s3.py runs those
     assert len(shown) >= 5
     for command in shown:
@@ -46,7 +73,7 @@ def test_the_commands_run(place: Path, built: Lake, capfd: pytest.CaptureFixture
 
 
 def test_the_queries_run(place: Path, built: Lake, capfd: pytest.CaptureFixture[str]) -> None:
-    photo = DuckDB(built.catalog).run("select min(image_id) as image_id from gold.fruit_vectors").rows["image_id"][0]
+    photo = DuckDB(built.tables).run("select min(image_id) as image_id from gold.fruit_vectors").rows["image_id"][0]
     shown = [command[1:] for command in commands("fruitlake") if command[1] in ("query", "catalog")]
     assert {"nearest", "--sql", "s3://my-bucket/fruits", "sync-queries"} <= set().union(*shown)
     with athena_server() as athena:
@@ -68,11 +95,12 @@ def test_the_python_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = blocks("python")
     scope: dict[str, object] = {}
     exec(code, scope)  # noqa: S102  # our own README
-    assert scope["gold"].rows == scope["vectors"].num_rows > 0  # type: ignore[attr-defined]
+    assert scope["vectors"].num_rows == 8  # type: ignore[attr-defined]
 
 
 def test_make_knows_the_targets() -> None:
-    targets = [command[1] for command in commands("make")]
+    with_output = [command for command, _ in sessions() if command[0] == "make"]
+    targets = [command[1] for command in commands("make") + with_output]
     assert {"demo", "test"} <= set(targets)
     for target in targets:
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False)

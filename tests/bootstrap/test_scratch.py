@@ -1,4 +1,4 @@
-"""Photos of a run that was killed do not stay in Spark's work folder."""
+"""Photos of a killed run do not stay in Spark's work folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def other_process() -> tuple[subprocess.Popen[str], Path]:
-    """A process that has a work folder, with a photo in it."""
+    """A process that has a work folder with a photo in it."""
     process = subprocess.Popen([sys.executable, "-c", MAKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
@@ -40,9 +40,9 @@ def test_it_goes_when_its_process_ends_or_else_is_swept(temporary: Path) -> None
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     works, third = other_process()
-    assert not second.exists(), "swept by the one that started after it"
+    assert not second.exists(), "deleted by the next process that started"
     scratch.sweep()
-    assert third.exists(), "its process lives"
+    assert third.exists(), "its process is still running"
     works.communicate("\n")
     assert list(temporary.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""AWS by its standard variables, and buckets: what is missing or closed is said in a line, with the next step."""
+"""AWS, configured by its standard variables, and buckets: errors are one line with the next step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from catalog.storage import (
     files,
     filesystem,
     read_bytes,
-    subfolders,
     write_object,
 )
 from tests.aws import REGION, AwsServer, glue_error, s3_error
@@ -29,15 +28,14 @@ def place(aws: AwsServer) -> str:
 
 
 def test_what_is_written_to_a_bucket_is_found_and_deleted(aws: AwsServer, place: str) -> None:
-    assert not exists(place) and files(place) == subfolders(place) == []
+    assert not exists(place) and files(place) == []
     write_object(f"{place}/a/index.html", b"<p>page</p>")
     write_object(f"{place}/b/deep/2.json", b"{}")
     assert read_bytes(f"{place}/a/index.html") == b"<p>page</p>"
-    assert subfolders(place) == ["a", "b"]
     inner = place.removeprefix("s3://")
     assert sorted(f.path.removeprefix(inner) for f in files(place)) == ["/a/index.html", "/b/deep/2.json"]
     kinds = [aws.s3.head_object(Bucket="lake", Key=f"{inner[5:]}{k}")["ContentType"] for k in ("/a/index.html",)]
-    assert kinds == ["text/html"], "a browser would download it"
+    assert kinds == ["text/html"], "with another type, a browser would download it"
     delete_folder(f"{place}/a")
     delete_folder(f"{place}/never there")
     delete_file(f"{place}/b/deep/2.json")
@@ -70,7 +68,7 @@ def test_a_place_that_cannot_be_written_is_said_before_any_work(aws: AwsServer, 
     ):
         bucket.check_writable(place)
     bucket.check_writable(place)
-    assert files(place) == [], "the check leaves nothing behind"
+    assert files(place) == [], "the check must leave nothing behind"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +150,7 @@ def test_other_credentials_are_used_as_soon_as_the_variables_say_so(
     aws: AwsServer, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = filesystem(place)[0]
-    assert filesystem(place)[0] is before, "one for all reads of a process"
+    assert filesystem(place)[0] is before, "one file system for all reads of a process"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
     assert aws_module.credentials().access_key == "another"
     assert filesystem(place)[0] is not before

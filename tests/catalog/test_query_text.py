@@ -1,4 +1,4 @@
-"""SQL as text: what is let through, what its tables are called in Athena, what the queries' files say."""
+"""SQL as text: which statements are allowed, how tables are named for Athena, and how query files are described."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from catalog.query.named import NamedQuery, named_queries, named_query
 from catalog.query.text import for_athena, parse
 from catalog.tables import TABLES
 
-NAMES = ["explained_variance", "growth", "label_similarity", "nearest", "outliers", "photos_per_label"]
+NAMES = [
+    "explained_variance",
+    "growth",
+    "label_similarity",
+    "label_suspects",
+    "near_duplicates",
+    "nearest",
+    "outliers",
+    "photos_per_label",
+]
 
 
 def test_the_queries_are_these() -> None:
@@ -28,13 +37,13 @@ def test_a_file_says_what_it_answers_its_grain_and_its_parameters(query: NamedQu
     assert first.endswith(".")
     assert grain.startswith("-- Grain: one row per ")
     assert parameters.startswith("-- Parameters")
-    assert query.sql.count("?") == len(query.parameters), "none in a comment: Athena's console may count them"
+    assert query.sql.count("?") == len(query.parameters), "Athena's console may count those in comments"
     parsed = parse(query.sql, [""] * len(query.parameters))
     named = {f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}
     assert named
     assert named <= set(TABLES)
     for mark in parsed.find_all(exp.Placeholder):
-        assert mark.find_ancestor(exp.Where), "Athena takes question marks in WHERE only"
+        assert mark.find_ancestor(exp.Where), "Athena only accepts question marks in WHERE"
 
 
 @pytest.mark.parametrize("query", named_queries(), ids=lambda q: q.name)

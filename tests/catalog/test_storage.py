@@ -1,4 +1,4 @@
-"""Places as the lake names them, and files that are whole or absent."""
+"""Locations in a lake, and files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from catalog.storage import (
     delete_folder,
     exists,
     files,
-    for_spark,
     is_remote,
+    local_or_s3,
     normalize,
     read_bytes,
-    subfolders,
     write_atomically,
     write_object,
 )
@@ -58,23 +57,23 @@ def test_other_places_are_refused(uri: str) -> None:
         normalize(uri)
 
 
-def test_spark_reads_s3_by_its_own_scheme() -> None:
-    assert for_spark("s3://bucket/lake") == "s3a://bucket/lake"
-    assert for_spark("/data/lake") == "/data/lake"
+def test_a_file_that_iceberg_names_is_found_by_its_path() -> None:
+    assert local_or_s3("file:/data/lake/a%20b.parquet") == "/data/lake/a%20b.parquet"
+    assert local_or_s3("/data/lake/a b.parquet") == "/data/lake/a b.parquet"
+    assert local_or_s3("s3a://bucket/lake/a.parquet") == "s3://bucket/lake/a.parquet"
     assert is_remote("s3://bucket/lake") and not is_remote("/data/s3://lake")
 
 
 def test_what_is_written_is_found_and_deleted(tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
-    assert not exists(lake) and files(lake) == subfolders(lake) == []
+    assert not exists(lake) and files(lake) == []
     write_object(f"{lake}/b/2.txt", b"two")
     write_object(f"{lake}/a/deep/1.txt", b"one")
     assert read_bytes(f"{lake}/b/2.txt") == b"two"
     assert sorted(f.path.removeprefix(lake) for f in files(lake)) == ["/a/deep/1.txt", "/b/2.txt"]
-    assert subfolders(lake) == ["a", "b"]
     delete_folder(f"{lake}/a")
     delete_folder(f"{lake}/never there")
-    assert subfolders(lake) == ["b"] and not exists(f"{lake}/a")
+    assert exists(f"{lake}/b") and not exists(f"{lake}/a")
 
 
 def test_a_compressed_file_is_read_as_it_is(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ def test_a_compressed_file_is_read_as_it_is(tmp_path: Path) -> None:
 
 @contextmanager
 def _files_at_most(size: int) -> Iterator[None]:
-    """For this process, a disk that refuses to hold more bytes a file."""
+    """Limit the size of files that this process can write, as a full disk would."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,136 +1,246 @@
-"""Contracts: what breaks one is not published, and the error says where; pandera's models are the tables'."""
+"""Contracts: every rule of every table is broken once, and the error says where; schemas match the tables."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from catalog.errors import AuditError
-from catalog.tables import FEATURES, TABLES
-from expectations.contracts import CONTRACTS, checks_of
-from expectations.rules import MEANING, RULES
-from tests.lakes import Lake
-from transforms.publish import publish
-from transforms.run import Run
+from catalog.tables import FEATURES, TABLES, Table
+from expectations.audit import AuditContext, Previous, check_schema, validate
+from expectations.contracts import CONTRACTS, schema_of
+from expectations.suites import Suites
+from expectations.validation import repeated_keys, violations
+from ingestion.photo import MAX_BYTES
+from tests.expectations.rows import PCA, frame, row, sha
+from tests.photos import encode, picture
 
 NAN, INFINITY = float("nan"), float("inf")
-GOOD = [0.5] * FEATURES
-SILVER = "image_id string, label string, features array<float>, feature_norm float, model_id string"
+UNIT = [1.0] + [0.0] * (FEATURES - 1)
+HEX, TEXT, SHARE = r"str_matches('^[0-9a-f]+$')", r"str_contains('\S')", "in_range(0, 1.000000001)"
+UP_TO_LARGEST = "in_range(0, 1.7976931348623157e+308)"
+WITH_METADATA = encode(picture(), comment=b"from Ada")
+
+# (column, bad value, the check it breaks, prefixed with the check's column if that is a different one);
+# in addition, every column that must not be null is null once
+BROKEN: dict[str, list[tuple[str, Any, str]]] = {
+    "bronze.images": [
+        ("image_id", sha(1)[:63], "str_length(64)"),
+        ("image_id", "G" * 64, HEX),
+        ("image_id", sha("another photo"), "sha256_of_content"),
+        ("label", " ", TEXT),
+        ("source_path", "", TEXT),
+        ("content", WITH_METADATA, "without_metadata"),
+        ("width", 31, "greater_than_or_equal_to(32)"),
+        ("height", 31, "greater_than_or_equal_to(32)"),
+        ("height", 2_000_001, "at_most_max_pixels"),
+        ("size", 0, "greater_than_or_equal_to(1)"),
+        ("size", MAX_BYTES + 1, f"less_than_or_equal_to({MAX_BYTES})"),
+        ("batch", "", TEXT),
+    ],
+    "bronze.quarantine": [
+        ("source_path", "", TEXT),
+        ("reason", "ugly", "isin("),
+        ("size", -1, "greater_than_or_equal_to(0)"),
+        ("batch", "", TEXT),
+    ],
+    "silver.image_features": [
+        ("image_id", "", "str_length(64)"),
+        ("image_id", "G" * 64, HEX),
+        ("label", "\t", TEXT),
+        ("features", [0.5] * (FEATURES - 1), "holds_1280_numbers"),
+        ("features", [0.5] * (FEATURES - 1) + [NAN], "finite"),
+        ("features", [0.5] * (FEATURES - 1) + [-INFINITY], "finite"),
+        ("features", [0.5] * (FEATURES - 1) + [None], "finite"),
+        ("feature_norm", -17.8885, "greater_than_or_equal_to(0)"),
+        ("feature_norm", 17.8, "agrees_with_features"),
+        ("feature_norm", INFINITY, "agrees_with_features"),
+        ("feature_norm", NAN, "not_nullable"),
+        ("model_id", "", TEXT),
+        ("batch", "", TEXT),
+    ],
+    "gold.pca": [
+        ("pca_id", "", TEXT),
+        ("model_id", "", TEXT),
+        ("k", 0, "greater_than_or_equal_to(1)"),
+        ("k", FEATURES + 1, f"less_than_or_equal_to({FEATURES})"),
+        ("k", 1, "eigenvalues: reach_variance_target"),
+        ("k", 1, "components: k_rows_of_1280"),
+        ("variance_target", 0.0, "greater_than(0)"),
+        ("variance_target", 1.1, "less_than_or_equal_to(1)"),
+        ("fitted_rows", 0, "greater_than_or_equal_to(1)"),
+        ("eigenvalues", [6.0, 4.0], "holds_1280_numbers"),
+        ("eigenvalues", [INFINITY] + [0.0] * (FEATURES - 1), "finite"),
+        ("eigenvalues", [4.0, 6.0] + [0.0] * (FEATURES - 2), "falling"),
+        ("eigenvalues", [6.0, 4.0] + [-1.0] * (FEATURES - 2), "falling"),
+        ("mean", [0.5], "holds_1280_numbers"),
+        ("mean", [NAN] * FEATURES, "finite"),
+        ("components", [UNIT, UNIT[:-1]], "k_rows_of_1280"),
+        ("components", [UNIT, [None, *UNIT[1:]]], "finite_rows"),
+        ("components", [UNIT, [2.0, *UNIT[1:]]], "unit_rows"),
+    ],
+    "gold.fruit_vectors": [
+        ("image_id", "", "str_length(64)"),
+        ("image_id", "G" * 64, HEX),
+        ("vector", [1.0], "holds_2_numbers"),
+        ("vector", [1.0, NAN], "finite"),
+        ("pca_id", "", TEXT),
+        ("label", " ", TEXT),
+    ],
+    "gold.pca_variance": [
+        ("component", 0, "greater_than_or_equal_to(1)"),
+        ("component", FEATURES + 1, f"less_than_or_equal_to({FEATURES})"),
+        ("eigenvalue", INFINITY, UP_TO_LARGEST),
+        ("ratio", 1.1, SHARE),
+        ("cumulative", -0.1, SHARE),
+        ("pca_id", "", TEXT),
+    ],
+    "gold.label_summary": [
+        ("label", " ", TEXT),
+        ("photos", 0, "greater_than_or_equal_to(1)"),
+        ("share", 0.0, "greater_than(0)"),
+        ("share", 1.1, "less_than_or_equal_to(1)"),
+        ("spread", -0.1, UP_TO_LARGEST),
+        ("centroid", [1.0, 2.0, 3.0], "holds_2_numbers"),
+        ("centroid", [1.0, INFINITY], "finite"),
+        ("pca_id", "", TEXT),
+    ],
+    "gold.label_similarity": [
+        ("label", " ", TEXT),
+        ("other_label", "", TEXT),
+        ("other_label", "Kiwi", "differs_from_label"),
+        ("cosine", 1.1, "in_range(-1.000000001, 1.000000001)"),
+        ("cosine", NAN, "in_range(-1.000000001, 1.000000001)"),
+        ("rank", 0, "greater_than_or_equal_to(1)"),
+        ("pca_id", "", TEXT),
+    ],
+    "gold.label_suspects": [
+        ("image_id", sha(1)[:63], "str_length(64)"),
+        ("image_id", "G" * 64, HEX),
+        ("label", " ", TEXT),
+        ("distance", -1.0, UP_TO_LARGEST),
+        ("nearest_label", "", TEXT),
+        ("nearest_label", "Kiwi", "differs_from_label"),
+        ("nearest_distance", INFINITY, UP_TO_LARGEST),
+        ("pca_id", "", TEXT),
+    ],
+}
 
 
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Lake:
-    """A lake whose silver holds one photo, `first`."""
-    folder = tmp_path_factory.mktemp("contracts")
-    lake = Lake(folder / "photos", folder / "lake", cache)
-    with lake.open() as run:
-        publish(run, "silver.image_features", features(run, ("first", "Kiwi", GOOD)))
-    return lake
+def rules(table: str) -> Iterator[tuple[str, str]]:
+    """Every check of the table's contract, by column."""
+    for name, column in schema_of(table, PCA.k).columns.items():
+        if not column.nullable:
+            yield name, "not_nullable"
+        for check in column.checks:
+            yield name, check.error or check.name
 
 
-def features(run: Run, *photos: tuple[str | None, str | None, list[float]]) -> DataFrame:
-    return run.spark.createDataFrame([(*photo, 17.9, "m") for photo in photos], SILVER)
+def key_of(table: Table, values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={'null' if values[name] is None else values[name]}" for name in table.key)
 
 
-def refused(lake: Lake, *photos: tuple[str | None, str | None, list[float]]) -> str:
-    """What the error says when these photos' features are published beside what silver holds."""
-    before = lake.catalog.current("silver.image_features")
-    with lake.open() as run, pytest.raises(AuditError) as error:
-        publish(run, "silver.image_features", features(run, *photos))
-    assert lake.catalog.current("silver.image_features") == before
-    assert len(list((lake.path / "silver/image_features").iterdir())) == 1, "what was refused must not stay"
-    return str(error.value)
-
-
-def test_a_nan_in_a_vector_is_refused(lake: Lake) -> None:
-    said = refused(lake, ("a", "Kiwi", GOOD), ("b", "Kiwi", [*GOOD[:-1], NAN]))
-    assert said.startswith("silver.image_features was not published: column features breaks all_finite")
-    assert "in 1 of 2 rows, for example image_id=b, model_id=m" in said
-
-
-def test_a_vector_of_1279_numbers_is_refused(lake: Lake) -> None:
-    said = refused(lake, ("a", "Kiwi", GOOD[:-1]), ("b", "Kiwi", GOOD))
-    assert "column features breaks length (holds 1280 numbers) in 1 of 2 rows, for example image_id=a" in said
-
-
-def test_a_null_label_is_refused(lake: Lake) -> None:
-    said = refused(lake, ("a", None, GOOD), ("b", "Kiwi", GOOD))
-    assert "column label breaks not_null (has a value) in 1 of 2 rows, for example image_id=a" in said
-
-
-def test_a_duplicate_id_is_refused(lake: Lake) -> None:
-    said = refused(lake, ("a", "Kiwi", GOOD), ("a", "Kiwi", GOOD), ("b", "Kiwi", GOOD))
-    assert "column (image_id, model_id) breaks key_unique in 1 of 3 rows, for example image_id=a, model_id=m" in said
-
-
-def test_an_id_that_the_table_holds_already_is_refused(lake: Lake) -> None:
-    said = refused(lake, ("first", "Kiwi", GOOD), ("b", "Kiwi", GOOD))
-    assert "breaks key_unique in 1 of 2 rows, for example image_id=first" in said
-
-
-def test_every_violation_is_named_with_at_most_five_examples(lake: Lake) -> None:
-    photos = [(f"p{i}", " ", [*GOOD[:-1], INFINITY]) for i in range(9)]
-    said = refused(lake, *photos)
-    for column, rule in (("label", "not_blank"), ("features", "all_finite")):
-        found = re.search(rf"column {column} breaks {rule} [^;]*in 9 of 9 rows, for example ([^;]*)", said)
-        assert found
-        assert found[1].count("image_id=") == 5
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_every_rule_is_broken_once_and_named_with_its_row(name: str, spark: SparkSession) -> None:
+    table = TABLES[name]
+    nulls = [(column, None, "not_nullable") for column, check in rules(name) if check == "not_nullable"]
+    stated = [*BROKEN[name], *nulls]
+    rows = [row(name, **{column: value}) for column, value, _ in stated]
+    count, found = violations(table, frame(spark, name, row(name), *rows), PCA.k)
+    assert count == len(stated) + 1
+    broken = {(v.column, v.check): v for v in found}
+    assert broken.keys() == {*rules(name)}, "a rule that no row breaks, or a row that breaks no rule"
+    for (column, _, check), values in zip(stated, rows, strict=True):
+        column, check = check.split(": ") if ": " in check else (column, check)
+        (violation,) = [v for (c, rule), v in broken.items() if c == column and rule.startswith(check)]
+        assert 1 <= violation.rows < count, "the valid row breaks nothing"
+        assert len(violation.examples) == min(violation.rows, 5)
+        assert key_of(table, values) in violation.examples or violation.rows > 5
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_a_contract_has_the_columns_and_types_of_its_table(name: str) -> None:
     assert set(CONTRACTS) == set(TABLES)
-    columns: dict[str, Any] = CONTRACTS[name].to_schema().columns
-    found = [(column, str(c.dtype.type.simpleString())) for column, c in columns.items()]
-    assert found == [(c.name, c.type) for c in TABLES[name].columns]
+    inner = {"float": pl.Float32(), "double": pl.Float64()}
+    types = {
+        "string": pl.String(),
+        "binary": pl.Binary(),
+        "boolean": pl.Boolean(),
+        "int": pl.Int32(),
+        "bigint": pl.Int64(),
+        "timestamp": pl.Datetime("us", "UTC"),
+        "array<float>": pl.List(inner["float"]),
+        "array<double>": pl.List(inner["double"]),
+        "array<array<double>>": pl.List(pl.List(inner["double"])),
+    } | inner
+    found = {column: c.dtype.type for column, c in schema_of(name, None).columns.items()}
+    assert found == {c.name: types[c.type] for c in TABLES[name].columns}
 
 
-@pytest.mark.parametrize("name", sorted(TABLES))
-def test_every_number_and_every_key_is_checked(name: str) -> None:
-    rules: dict[str, set[str]] = {}
-    for check in checks_of(name, k=7):
-        rules.setdefault(check.column, set()).add(check.rule)
-    for column in TABLES[name].columns:
-        if column.type in ("float", "double"):
-            assert "finite" in rules[column.name]
-        if column.type.startswith("array"):
-            assert {"all_finite", "length"} <= rules[column.name]
-    assert all("not_null" in rules[column] for column in TABLES[name].key)
-    assert all("not_blank" in rules[c.name] for c in TABLES[name].columns if c.name == "label" and "gold" in name)
+def test_what_may_be_null_is_named() -> None:
+    nullable = {(t, name) for t in CONTRACTS for name, c in schema_of(t, None).columns.items() if c.nullable}
+    assert nullable == {
+        ("bronze.images", "source_modified_at"),
+        ("bronze.quarantine", "source_modified_at"),
+        ("bronze.quarantine", "label"),
+        ("gold.label_similarity", "cosine"),
+    }
 
 
-def test_the_length_of_a_gold_vector_is_the_pcas() -> None:
-    assert {c.value for c in checks_of("gold.fruit_vectors", k=7) if c.rule == "length"} == {7}
-    assert not [c for c in checks_of("gold.fruit_vectors", k=None) if c.rule == "length"]
+@pytest.fixture(scope="module")
+def suites(tmp_path_factory: pytest.TempPathFactory) -> Suites:
+    return Suites(str(tmp_path_factory.mktemp("contracts")), "run")
 
 
-@pytest.mark.parametrize(
-    ("rule", "argument", "kind", "holds", "breaks"),
-    [
-        ("not_null", True, "string", "x", None),
-        ("not_blank", True, "string", "x", "  "),
-        ("finite", True, "double", -1e308, NAN),
-        ("finite", True, "double", None, -INFINITY),
-        ("finite", True, "float", 0.0, INFINITY),
-        ("all_finite", True, "array<float>", [1.0, -2.0], [1.0, NAN]),
-        ("all_finite", True, "array<float>", [], [INFINITY, 1.0]),
-        ("all_finite", True, "array<double>", [0.0], [None, None]),
-        ("all_finite", True, "array<double>", None, [-INFINITY, 1.0]),
-        ("all_finite", True, "array<double>", [0.0], [0.0, None]),
-        ("length", 2, "array<float>", [1.0, 2.0], [1.0]),
-        ("at_least", 1, "int", 1, 0),
-        ("at_most", 1, "double", 1.0, 1.1),
-    ],
-)
-def test_a_rule_tells_good_from_bad(
-    rule: str, argument: Any, kind: str, holds: Any, breaks: Any, spark: SparkSession
+SILVER = TABLES["silver.image_features"]
+
+
+def features(name: object, **changes: Any) -> dict[str, Any]:
+    return row(SILVER.name, image_id=sha(name), **changes)
+
+
+def test_the_error_names_table_column_check_count_and_examples(spark: SparkSession, suites: Suites) -> None:
+    bad = [features(i, label=" ", features=[INFINITY] * FEATURES) for i in range(9)]
+    written = frame(spark, SILVER.name, features("good"), *bad)
+    with pytest.raises(AuditError) as error:
+        validate(SILVER, written, written, written, None, AuditContext(), suites)
+    said = str(error.value)
+    assert said.startswith("silver.image_features was not published: column label breaks str_contains")
+    assert f"in 9 of 10 rows, for example image_id={sha(0)}, model_id=m · " in said
+    assert "column features breaks finite in 9 of 10 rows" in said
+    assert said.count("model_id=m") == 2 * 5, "at most five examples of each"
+
+
+@pytest.mark.parametrize("limit", [200_000, 0])
+def test_a_key_stands_once_in_the_whole_table(
+    limit: int, spark: SparkSession, suites: Suites, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = spark.createDataFrame([(False, holds), (True, breaks)], f"wrong boolean, x {kind}")
-    judged = rows.select("wrong", F.coalesce(RULES[rule](F.col("x"), argument), F.lit(False)).alias("said")).collect()
-    assert all(row.wrong == row.said for row in judged)
-    assert set(MEANING) == set(RULES)
+    monkeypatch.setattr("expectations.audit._ONE_TASKS_ROWS", limit)
+    before = frame(spark, SILVER.name, features("first"), features("second"))
+    written = frame(spark, SILVER.name, features("first"), features("new"))
+    with pytest.raises(AuditError) as error:
+        validate(SILVER, written, written, before.union(written), Previous(before, 2), AuditContext(), suites)
+    assert "column image_id, model_id breaks unique in 1 of 2 rows" in str(error.value)
+    assert f"for example image_id={sha('first')}, model_id=m" in str(error.value)
+    twice = frame(spark, SILVER.name, *[features("new")] * 3)
+    (found,) = repeated_keys(SILVER, twice, None)
+    assert (found.rows, found.examples) == (2, [f"image_id={sha('new')}, model_id=m"])
+    assert not repeated_keys(SILVER, before, None)
+
+
+def test_rows_of_another_type_are_refused_before_they_are_written(spark: SparkSession) -> None:
+    good = frame(spark, SILVER.name, features(1))
+    check_schema(SILVER, good)
+    with pytest.raises(AuditError, match="feature_norm is double, not float"):
+        check_schema(SILVER, good.withColumn("feature_norm", good.feature_norm.cast("double")))
+    with pytest.raises(AuditError, match="label is missing, not string"):
+        check_schema(SILVER, good.drop("label"))
+
+
+def test_only_the_tables_own_columns_are_looked_at(spark: SparkSession) -> None:
+    odd = frame(spark, "gold.pca_variance", row("gold.pca_variance")).selectExpr("*", "1 AS more")
+    assert violations(TABLES["gold.pca_variance"], odd, PCA.k) == (1, [])

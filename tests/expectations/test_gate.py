@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame
 from rich.console import Console
 
 from bootstrap.summary import print_run, print_status
 from catalog.errors import AuditError, RunError
-from catalog.tables import FEATURES
-from ingestion.samples import draw_photo
+from catalog.tables import TABLES
+from ingestion.samples import SAMPLE_LABELS, write_sample_photos
+from tests.expectations.rows import frame, row, sha
 from tests.hostile import write_hostile
 from tests.lakes import Lake
 from transforms.dbt import invoke, target_folder
 from transforms.publish import publish
-from transforms.run import Run
-
-SUMMARY = "label string, photos bigint, share double, spread double, centroid array<double>"
+from transforms.run import BuildResult, Run
 
 
 @pytest.fixture
@@ -29,19 +30,23 @@ def lake(tmp_path: Path, cache: Path) -> Lake:
     return Lake(tmp_path / "photos", tmp_path / "lake", cache)
 
 
-def pca(run: Run, k: int, variance: float = 0.5) -> DataFrame:
-    eigenvalues = [1.0, 1.0] + [0.0] * (FEATURES - 2)
-    columns = (
-        "pca_id string, model_id string, k int, variance_target double, fitted_rows bigint, "
-        "eigenvalues array<double>, fitted_at timestamp"
-    )
-    row = ("p", "m", k, variance, 9, eigenvalues)
-    return run.spark.createDataFrame([row], columns.rsplit(",", 1)[0]).selectExpr("*", "current_timestamp() fitted_at")
+def pca(run: Run, **changes: Any) -> BuildResult:
+    return BuildResult(frame(run.spark, "gold.pca", row("gold.pca", **changes)), replace=True)
 
 
-def vectors(run: Run, *photos: tuple[str, str]) -> DataFrame:
-    rows = [(image_id, [1.0], "p", label) for image_id, label in photos]
-    return run.spark.createDataFrame(rows, "image_id string, vector array<float>, pca_id string, label string")
+def vectors(run: Run, *photos: tuple[str, str]) -> BuildResult:
+    rows = [row("gold.fruit_vectors", image_id=sha(name), label=label) for name, label in photos]
+    return BuildResult(frame(run.spark, "gold.fruit_vectors", *rows), replace=True)
+
+
+def features(run: Run, count: int, expected: int) -> BuildResult:
+    rows = [row("silver.image_features", image_id=sha(i)) for i in range(count)]
+    return BuildResult(frame(run.spark, "silver.image_features", *rows), expected=expected)
+
+
+def summary(run: Run, **changes: Any) -> BuildResult:
+    rows = frame(run.spark, "gold.label_summary", row("gold.label_summary", **({"share": 1.0} | changes)))
+    return BuildResult(rows, replace=True)
 
 
 def shown(print_it: object, what: object) -> str:
@@ -51,101 +56,131 @@ def shown(print_it: object, what: object) -> str:
 
 
 def test_gold_that_lost_rows_or_varieties_is_refused(lake: Lake) -> None:
-    with lake.open(variance=0.5) as run:
-        publish(run, "gold.pca", pca(run, k=1))
+    with lake.open() as run:
+        publish(run, "gold.pca", pca(run))
         publish(run, "gold.fruit_vectors", vectors(run, *[(f"k{i}", "Kiwi") for i in range(9)], ("f", "Fig")))
-    before = lake.catalog.current("gold.fruit_vectors")
+    before = lake.tables.current("gold.fruit_vectors")
     with lake.open() as run, pytest.raises(AuditError) as error:
         publish(run, "gold.fruit_vectors", vectors(run, *[(f"k{i}", "Kiwi") for i in range(5)]))
-    assert "rows_against_previous is 0.5, expected ≥ 0.9; labels_lost is 1, expected ≤ 0" in str(error.value)
-    assert lake.catalog.current("gold.fruit_vectors") == before
-    with (
-        lake.open() as run,
-        pytest.raises(AuditError, match=r"vector breaks length \(holds 1 numbers\) in 1 of 1 rows"),
-    ):
-        publish(run, "gold.fruit_vectors", vectors(run, ("a", "Kiwi")).selectExpr(
-            "image_id", "array(1F, 2F) AS vector", "pca_id", "label"
-        ))  # fmt: skip
+    assert "expect_table_row_count_to_be_between found 5, expected ≥ 9" in str(error.value)
+    assert "column label: expect_column_distinct_values_to_contain_set found 1 missing" in str(error.value)
+    assert "for example Fig" in str(error.value)
+    assert lake.tables.current("gold.fruit_vectors") == before
+    with lake.open() as run, pytest.raises(AuditError) as error:
+        rows = vectors(run, ("a", "Kiwi")).rows
+        longer = rows.selectExpr("image_id", "array(1F, 2F, 3F) AS vector", "pca_id", "label")
+        publish(run, "gold.fruit_vectors", BuildResult(longer, replace=True))
+    assert f"vector breaks holds_2_numbers in 1 of 1 rows, for example image_id={sha('a')}" in str(error.value)
+    assert lake.tables.current("gold.fruit_vectors") == before
 
 
-def test_a_pca_that_explains_less_than_asked_is_refused(lake: Lake) -> None:
-    with (
-        lake.open(variance=0.9) as run,
-        pytest.raises(AuditError, match=r"explained_variance is 0\.5, expected ≥ 0\.9"),
-    ):
-        publish(run, "gold.pca", pca(run, k=1))
-    assert (lake.path / "reports/data_docs/index.html").exists(), "the Data Docs say why"
+def test_a_pca_of_another_variance_than_asked_is_refused(lake: Lake) -> None:
+    with lake.open(variance=0.95) as run, pytest.raises(AuditError) as error:
+        publish(run, "gold.pca", pca(run))
+    said = "column variance_target: expect_column_values_to_be_in_set found 1 of 1 rows, expected value set 0.95"
+    assert said in str(error.value)
+    assert (lake.path / "reports/data_docs/index.html").exists(), "the Data Docs must say why"
+
+
+def test_a_truncated_write_is_refused(lake: Lake) -> None:
+    with lake.open() as run, pytest.raises(AuditError, match="row_count_to_be_between found 3, expected 4"):
+        publish(run, "silver.image_features", features(run, 3, expected=4))
+    assert lake.tables.current("silver.image_features") is None
+
+
+def test_no_table_of_gold_is_published_empty(built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.inputs.version", lambda package: "another")  # rebuilds unchanged tables, too
+    lake = built.copy(tmp_path / "lake")
+    before = lake.tables.current_snapshots()
+    with lake.open() as run:
+        for mart in ("pca_variance", "label_similarity"):
+            with pytest.raises(AuditError, match=r"gold\.\w+ was not published: .* found 0, expected"):
+                invoke(run, ["run", "--empty", "--full-refresh", "--select", mart], quiet=True)
+        with contextlib.suppress(RunError):  # Python models read the snapshots' files
+            selected = ["pca", "fruit_vectors", "label_summary", "label_suspects"]
+            invoke(run, ["run", "--empty", "--select", *selected], quiet=True)
+    after = lake.tables.current_snapshots()
+    assert {name: s.rows for name, s in after.items()} == {name: s.rows for name, s in before.items()}
+    for mart in ("gold.pca_variance", "gold.label_similarity"):
+        assert after[mart] == before[mart]
+
+
+def test_the_data_docs_of_a_run_say_what_the_features_must_be(built: Lake) -> None:
+    page = min((built.path / "reports/data_docs/validations/silver/image_features").rglob("*.html"))
+    silver = built.tables.current("silver.image_features")
+    assert silver is not None and page.parts[-3] == f"run-{silver.run}", "each page is named after its run"
+    stated = set[tuple[str, str]]()
+    title_or_sentence = r'<h5[^>]*>\s*(.*?)\s*</h5>|cell-\d+-2".*?<span >\s*(.*?)\s*</span>\s*</div>'
+    for section in page.read_text(encoding="utf-8").split('class="ge-section')[1:]:
+        title, *cells = re.findall(title_or_sentence, section, re.DOTALL)
+        stated |= {(title[0], re.sub(r"<.*?>|[\d.,]", "", sentence)) for _, sentence in cells}
+    of_columns = {s for s in stated if s[0] in {c.name for c in TABLES["silver.image_features"].columns}}
+    assert len(of_columns) >= 6
+    assert len({sentence for _, sentence in of_columns}) >= 4
 
 
 def test_a_warning_is_stored_with_the_snapshot_and_shown(lake: Lake) -> None:
-    with lake.open(variance=0.5) as run:
-        publish(run, "gold.pca", pca(run, k=1))
-        publish(run, "gold.label_summary", run.spark.createDataFrame([("Kiwi", 9, 1.0, 2.0, [1.0])], SUMMARY))
-    with lake.open(variance=0.5) as run:
-        publish(run, "gold.label_summary", run.spark.createDataFrame([("Kiwi", 9, 1.0, 2.0, [5.0])], SUMMARY))
+    with lake.open() as run:
+        publish(run, "gold.pca", pca(run))
+        publish(run, "gold.label_summary", summary(run))
+    with lake.open() as run:
+        publish(run, "gold.label_summary", summary(run, centroid=[5.0, -2.0]))
         said = shown(lambda run, console: print_run(run, console), run)
-    assert "warning: gold.label_summary: centroid_drift is 2, expected ≤ 0.5" in said
-    snapshot = lake.catalog.current("gold.label_summary")
+    assert "warning: gold.label_summary: column centroid_shift: expect_column_values_to_be_between found 1 of" in said
+    snapshot = lake.tables.current("gold.label_summary")
     assert snapshot is not None
-    assert snapshot.parameters["audit_result"] == "warned"
-    outcomes = {o["check"]: o for o in json.loads(snapshot.parameters["audit"])}
-    assert outcomes["contract"]["passed"]
-    assert (outcomes["centroid_drift"]["observed"], outcomes["centroid_drift"]["severity"]) == (2.0, "warning")
-    status = shown(lambda catalog, console: print_status(catalog, console), lake.catalog)
+    assert snapshot.properties["audit_result"] == "warned"
+    checks = {(c["column"], c["check"]): c for c in json.loads(snapshot.properties["audit"])}
+    assert checks[None, "contract"]["passed"]
+    shift = checks["centroid_shift", "expect_column_values_to_be_between"]
+    assert (shift["observed"], shift["severity"]) == ("1 of 1 rows", "warning")
+    status = shown(lambda catalog, console: print_status(catalog, console), lake.tables)
     assert "warned" in status
     assert "passed" in status
 
 
 def test_too_many_bad_files_stop_the_run_before_silver_and_stay_in_quarantine(lake: Lake) -> None:
-    for index in range(200):
-        label = ("Plum", "Kiwi Half")[index % 2]
-        (lake.photos / label).mkdir(parents=True, exist_ok=True)
-        draw_photo(label, index, 64).save(lake.photos / label / f"{index}.jpg")
+    write_sample_photos(lake.photos, per_label=25, labels=SAMPLE_LABELS[:8])
     fate = write_hostile(lake.photos / "Odd")
     bad = {name: reason for name, reason in fate.items() if reason}
     assert len(fate) == 40
     good = 200 + len(fate) - len(bad)
 
-    for _ in range(2):  # the second time the files are known; the answer is the same
+    for _ in range(2):  # the second time, the files are known, with the same result
         with pytest.raises(AuditError) as error:
             lake.run()
-        share = len(bad) / 240
-        assert f"bronze.images was not published: quarantined_share is {share:.4g}" in str(error.value)
-        assert f"{len(bad)} of 240 files" in str(error.value)
+        share = f"{len(bad)} of 240 files ({len(bad) / 240:.1%}) cannot be used, more than 5.0%"
+        assert f"bronze.images was not published: {share}" in str(error.value)
         assert "--max-quarantine-share" in str(error.value)
-        assert lake.catalog.tables() == ["bronze.quarantine"]
+        assert lake.tables.tables() == ["bronze.quarantine"]
 
     run = lake.run(max_quarantine_share=0.5)
     counts = run.ingested()
     assert counts is not None
-    assert (counts.inputs, counts.stored, counts.duplicates, counts.quarantined) == (240, good, 0, len(bad))
+    assert (counts.found, counts.stored, counts.known, counts.quarantined) == (240, good, 0, len(bad))
     with lake.open() as run:
-        reasons = {Path(r.source_path).name: r.reason for r in run.spark.table("bronze.quarantine").collect()}
-        odd = run.spark.table("bronze.images").where("label = 'Odd'").select("image_id", "source_path")
-        rows = run.spark.table("silver.image_features").join(odd, "image_id").collect()
+        reasons = {Path(r.source_path).name: r.reason for r in run.spark.table("fruits_bronze.quarantine").collect()}
+        odd = run.spark.table("fruits_bronze.images").where("label = 'Odd'").select("image_id", "source_path")
+        rows = run.spark.table("fruits_silver.image_features").join(odd, "image_id").collect()
         features = {Path(r.source_path).name: np.array(r.features) for r in rows}
     assert reasons == bad
     assert features.keys() == fate.keys() - bad.keys()
-    assert np.abs(features["lying.png"] - features["upright.png"]).max() < 1e-5, "featurized upright"
+    assert np.abs(features["lying.png"] - features["upright.png"]).max() < 1e-5, "featurized after rotation"
     again = lake.run("bronze", max_quarantine_share=0.5)
-    assert not any(o.new for o in again.outcomes.values()), "what is known is not told twice"
-    (lake.photos / "Plum" / "more.jpg").write_bytes(b"")
+    assert not any(o.new for o in again.outcomes.values()), "known files are not reported again"
+    (lake.photos / SAMPLE_LABELS[0] / "more.jpg").write_bytes(b"")
     with pytest.raises(AuditError, match=f"{len(bad) + 1} of 241 files"):
         lake.run("bronze")
 
 
-def test_dbt_tests_the_marts_and_a_failing_test_stops_the_run(built: Lake) -> None:
+def test_dbt_tests_the_marts_and_a_failing_test_stops_the_run(built: Lake, tmp_path: Path) -> None:
     with built.open() as run:
         invoke(run, ["test"], quiet=True)
         results = json.loads((target_folder(run) / "run_results.json").read_text())["results"]
         assert {r["status"] for r in results} == {"pass"}
         kinds = {r["unique_id"].split(".")[2].split("_label")[0].split("_pca")[0] for r in results}
         assert kinds == {"unique", "not_null", "relationships"}
-    with built.open() as run:
-        twice = "SELECT * FROM gold.label_summary UNION ALL SELECT * FROM gold.label_summary"
-        rows = run.spark.createDataFrame(run.spark.sql(twice).collect(), SUMMARY)
-        rows.createOrReplaceTempView("doubled")
-        run.spark.sql("DROP TABLE gold.label_summary")  # of this session; the files stay
-        run.spark.sql("CREATE TABLE gold.label_summary USING parquet AS SELECT * FROM doubled")
+    with built.copy(tmp_path / "lake").open() as run:
+        run.spark.sql("INSERT INTO fruits_gold.label_summary SELECT * FROM fruits_gold.label_summary")
         with pytest.raises(RunError, match=r"data test unique_label_summary_label found \d+ wrong rows"):
             invoke(run, ["test", "--select", "label_summary"], quiet=True)

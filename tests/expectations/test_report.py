@@ -1,14 +1,14 @@
-"""The report: what it reads, what it says of drift and audits, and that no text can become markup."""
+"""The report: its data, what it says about drift and audits, and that no text can become markup."""
 
 from __future__ import annotations
 
 import io
-import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -16,44 +16,43 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from bootstrap import reporting
-from catalog.attach import attach
 from catalog.errors import AuditError, CatalogError
-from catalog.local import LocalCatalog
-from catalog.snapshot import Snapshot
+from catalog.lake import open_lake
+from catalog.snapshots import Snapshot
+from expectations.check_result import CheckResult, to_json
 from expectations.report import PhotoCounts, RunFacts, TableOutcome, gold, write_report
-from expectations.report.audits import table_audit
-from expectations.report.collect import collect
+from expectations.report.collect import collect, table_audit
 from expectations.report.contents import (
-    Check,
     Contents,
     Drift,
-    Grounds,
     Label,
     Movement,
+    NearDuplicate,
     Pair,
     Point,
+    Purpose,
     Quarantine,
     RejectedFile,
+    Suspect,
     TableAudit,
     Variance,
 )
 from expectations.report.curve import curve
-from expectations.report.drift import FIRST, GONE, REFITTED, UNCHANGED, drift, movements
-from expectations.report.facts import facts_of
+from expectations.report.drift import FIRST, REFITTED, UNCHANGED, drift, movements
+from expectations.report.facts import Conflict, facts_of
 from expectations.report.page import render
 from expectations.report.palette import styles
 from expectations.report.thumbnails import SIDE
-from ingestion.photo import decode
-from ingestion.samples import draw_photo
 from tests.lakes import Lake
+from tests.photos import sample_photo
 
-SECTIONS = ("run", "audits", "drift", "labels", "variance", "map", "similar", "quarantine", "about")
+SECTIONS = ("run", "audits", "drift", "labels", "variance", "map", "similar", "suspects", "quarantine", "about")
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> & {{ 7 * 7 }} </title>"
 VARIANCE = Variance("pca", "model", 2, 0.9, 10, (0.6, 0.92, 1.0))
 
 
 class Page(HTMLParser):
-    """What a browser would see: elements with their attributes."""
+    """The page as a browser parses it: elements with their attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -72,22 +71,29 @@ class Page(HTMLParser):
 
 
 def hostile_contents() -> Contents:
-    """A page's contents in which every text is an attack."""
-    run = RunFacts(HOSTILE, (TableOutcome(HOSTILE, HOSTILE, 1, 1, 0.1),), PhotoCounts(3, 1, 1, 1), HOSTILE, HOSTILE)
+    """Contents of a page in which every text is an attack."""
+    counts = PhotoCounts(7, 1, 1, 1, 1, 2, 1, 3)
+    conflicts = (Conflict(HOSTILE, HOSTILE, HOSTILE),)
+    run = RunFacts(HOSTILE, (TableOutcome(HOSTILE, HOSTILE, 1, 1, 0.1),), counts, conflicts, HOSTILE, HOSTILE)
     jpeg = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(jpeg, "JPEG")
     return Contents(
         lake=HOSTILE,
         run=run,
-        audits=(TableAudit(HOSTILE, HOSTILE, (Check(HOSTILE, HOSTILE, False, HOSTILE, HOSTILE),)),),
+        audits=(
+            TableAudit(HOSTILE, HOSTILE, (CheckResult(HOSTILE, "warning", False, HOSTILE, HOSTILE, HOSTILE),), HOSTILE),
+        ),
         labels=(Label(HOSTILE, 2, 1.0, (0.0, 1.0)), Label("Kiwi", 1)),
         variance=replace(VARIANCE, pca_id=HOSTILE, model_id=HOSTILE),
         vectors=3,
         points=(Point(HOSTILE, HOSTILE, 0, 1), Point("b", "Kiwi", 1, 0)),
         thumbnails={HOSTILE: jpeg.getvalue()},
         pairs=(Pair(HOSTILE, "Kiwi", 0.5),),
+        suspects=(Suspect(HOSTILE, HOSTILE, 2.0, HOSTILE, 1.0),),
+        suspects_total=1,
+        near_duplicates=(NearDuplicate(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0.9995),),
         quarantine=Quarantine(1, ((HOSTILE, 1),), (RejectedFile(HOSTILE, HOSTILE, HOSTILE, HOSTILE, None),)),
-        grounds=(Grounds(HOSTILE, HOSTILE, 1), Grounds(None, None, 2)),
+        purposes=(Purpose(HOSTILE, HOSTILE, 1), Purpose(None, None, 2)),
         drift=Drift((), (HOSTILE,), (HOSTILE,), (Movement(HOSTILE, 1.0, 0.5),), 1, 0.5, HOSTILE),
         versions={HOSTILE: HOSTILE},
     )
@@ -137,19 +143,16 @@ def test_every_section_stands_whatever_is_missing(contents: Contents) -> None:
     assert set(SECTIONS) <= Page(render(contents)).ids()
 
 
-def test_audits_are_read_as_stored_and_survive_oddities() -> None:
-    def audited(**parameters: str) -> TableAudit:
-        return table_audit(Snapshot("gold.pca", "1", "l", (), 1, 1, parameters=parameters))
+def test_audits_are_read_as_stored_first_what_did_not_pass() -> None:
+    def audited(**properties: str) -> TableAudit:
+        return table_audit(Snapshot("gold.pca", 1, "run", datetime(2026, 1, 1, tzinfo=UTC), 1, 1, properties))
 
-    passed = {"check": "rows", "severity": "error", "passed": True, "observed": 7080, "expected": ">= 3,360"}
-    warned = {"check": "balance", "severity": "warning", "passed": False, "observed": 0.25, "expected": None}
-    both = audited(audit=json.dumps([passed, warned]), audit_result="warned")
-    assert both.result == "warned"
-    assert [(c.name, c.observed) for c in both.checks] == [("balance", "0.25"), ("rows", "7,080")]
-    assert audited(audit=json.dumps([passed])).result == "passed"
-    assert audited(audit=json.dumps([passed, warned | {"severity": "error"}])).result == "failed"
-    for odd in ("", "{", "3", '["x"]', "null"):
-        assert audited(audit=odd).result == "not audited"
+    passed = CheckResult("contract", "critical", True, "7,080 rows", "every row")
+    warned = CheckResult("expect_column_max_to_be_between", "warning", False, 0.25, "≤ 0.2", "share")
+    both = audited(audit=to_json([passed, warned]), audit_result="warned", audit_seconds="0.31")
+    assert both == TableAudit("gold.pca", "warned", (warned, passed), "0.31")
+    assert [check.name for check in both.checks] == ["share: column max to be between", "contract"]
+    assert audited() == TableAudit("gold.pca", "not audited")
 
 
 def test_the_curve_marks_k_and_the_target() -> None:
@@ -171,27 +174,37 @@ def test_centroids_move_in_shares_of_their_spread() -> None:
     assert movements(before, now) == (Movement("A", 5.0, 2.5), Movement("B", 1.0, None))
 
 
-def publish(catalog: LocalCatalog, table: str, id_: str, rows: int, inputs: str = "") -> None:
-    current = catalog.current(table)
-    parameters = {"inputs": inputs, "rows_added": str(rows)}
-    parent = current.id if current else None
-    catalog.publish(Snapshot(table, id_, f"x/{id_}", (), rows, 1, parameters=parameters, parent=parent))
+class FakeLake:
+    """A fake lake with only what `drift` needs: a history of versions, published at intervals of a minute."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, list[Snapshot]] = {}
+
+    def publish(self, table: str, run: str, rows: int, pca: str = "p") -> None:
+        versions = self.versions.setdefault(table, [])
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=len(versions))
+        versions.insert(0, Snapshot(table, len(versions), run, moment, rows, 1, {"pca_id": pca}))
+
+    def current_snapshots(self) -> dict[str, Snapshot]:
+        return {table: versions[0] for table, versions in self.versions.items()}
+
+    def history(self, table: str) -> list[Snapshot]:
+        return self.versions[table]
 
 
-def test_drift_is_told_against_the_parents(tmp_path: Path) -> None:
-    catalog = LocalCatalog(str(tmp_path))
+def test_drift_is_told_against_the_version_before() -> None:
+    lake = FakeLake()
     before, now = (Label("A", 1, 1.0, (0.0,)),), (Label("A", 2, 1.0, (1.0,)), Label("B", 1, 1.0, (5.0,)))
 
-    def told(run: str, read: tuple[Label, ...] | None = before) -> Drift:
-        return drift(catalog, run, now, lambda snapshot: read, lambda snapshot: VARIANCE)
+    def told(run: str) -> Drift:
+        return drift(cast(Any, lake), run, now, lambda snapshot: before, lambda snapshot: VARIANCE)
 
-    publish(catalog, "gold.pca", "1", 1)
-    publish(catalog, "gold.fruit_vectors", "1", 1, "gold.pca@1 code@a")
-    publish(catalog, "gold.label_summary", "1", 1, "gold.fruit_vectors@1 code@b")
+    for table in ("gold.pca", "gold.fruit_vectors", "gold.label_summary"):
+        lake.publish(table, "1", 1)
     assert told("1") == Drift(note=FIRST)
     assert told("2") == Drift(note=UNCHANGED)
-    publish(catalog, "gold.fruit_vectors", "2", 3, "gold.pca@1 code@a")
-    publish(catalog, "gold.label_summary", "2", 2, "gold.fruit_vectors@2 code@b")
+    lake.publish("gold.fruit_vectors", "2", 3)
+    lake.publish("gold.label_summary", "2", 2)
     second = told("2")
     assert [(r.table, r.before, r.now) for r in second.rows] == [
         ("gold.fruit_vectors", 1, 3),
@@ -199,10 +212,8 @@ def test_drift_is_told_against_the_parents(tmp_path: Path) -> None:
     ]
     assert (second.labels_added, second.labels_removed, second.note) == (("B",), (), "")
     assert second.movements == (Movement("A", 1.0, 1.0),)
-    assert told("2", None).note == GONE
-    publish(catalog, "gold.pca", "3", 1)
-    publish(catalog, "gold.fruit_vectors", "3", 3, "gold.pca@3 code@a")
-    publish(catalog, "gold.label_summary", "3", 2, "gold.fruit_vectors@3 code@b")
+    for table in ("gold.pca", "gold.fruit_vectors", "gold.label_summary"):
+        lake.publish(table, "3", 2, "another")
     third = told("3")
     assert (third.movements, third.note, third.k_before) == ((), REFITTED, 2)
 
@@ -218,9 +229,9 @@ def test_points_are_dealt_evenly_to_the_labels(spark: SparkSession, monkeypatch:
 
 def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
     with built.open() as run:
-        facts = facts_of(run.catalog)
-        uri = write_report(run.spark, run.catalog, decode, facts)
-        contents = collect(run.spark, run.catalog, facts, decode)
+        facts = facts_of(run.lake)
+        uri = write_report(run.spark, run.lake, facts)
+        contents = collect(run.spark, run.lake, facts)
     reports = built.path / "reports"
     assert uri == str(reports / "index.html")
     pages = {"": reports / "index.html", "../": reports / "runs" / f"{contents.run.id}.html"}
@@ -238,20 +249,20 @@ def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
     assert contents.drift.note == FIRST
 
 
-def test_of_a_large_bronze_only_the_newest_files_are_read(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_large_bronze_only_some_files_are_read(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("expectations.report.thumbnails._MAX_BYTES", 1)
     with built.open() as run:
-        contents = collect(run.spark, run.catalog, facts_of(run.catalog), decode)
+        contents = collect(run.spark, run.lake, facts_of(run.lake))
     assert 0 < len(contents.thumbnails) < len(contents.points)
     assert "of them with a thumbnail" in render(contents)
 
 
 def test_a_report_grows_with_its_lake(tmp_path: Path, cache: Path, spark: SparkSession) -> None:
-    """Bronze alone, one photo, a quarantined file; then gold of that one photo; then a run that stopped."""
+    """First bronze alone, with one photo and a quarantined file; then gold of that photo; then a failed run."""
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     label = lake.photos / "Kiwi <script>alert(1)<"
     label.mkdir(parents=True)
-    draw_photo("Kiwi Half", 0, 96).save(label / "1.png")
+    sample_photo("Kiwi Half", 0, 96).save(label / "1.png")
     (label / "<img src=x onerror=alert(1)>.jpg").write_bytes(b"")
     console = Console(quiet=True)
     run = lake.run("bronze", max_quarantine_share=1.0)
@@ -268,8 +279,7 @@ def test_a_report_grows_with_its_lake(tmp_path: Path, cache: Path, spark: SparkS
     assert len(list((lake.path / "reports" / "runs").glob("*.html"))) == 2
     kept = RunFacts.from_json((lake.path / "reports" / "runs" / f"{run.id}.json").read_text())
     assert kept == replace(reporting.facts(run, AuditError(str(kept.failure))), ended_at=kept.ended_at)
-    attach(spark, lake.catalog)
-    write_report(spark, lake.catalog, decode)  # as `fruitlake report` does: the same run again
+    write_report(spark, lake.tables)  # as `fruitlake report` does, for the same run
     assert len(list((lake.path / "reports" / "runs").glob("*.html"))) == 2
 
 
@@ -280,21 +290,24 @@ def test_a_failing_report_costs_a_line_and_not_the_run(built: Lake, monkeypatch:
     monkeypatch.setattr(reporting, "write_report", fail)
     console = Console(record=True, quiet=False, file=io.StringIO(), width=200)
     with built.open() as run:
-        assert reporting.report_run(run, console) is None
+        assert reporting.report_run(run, console, AuditError("gold.pca was not published")) is None
     said = console.export_text().splitlines()
     assert said == ["warning: the report was not written (PermissionError: no [room] left)"]
 
 
-def test_a_run_that_another_overtook_reports_the_lake_as_it_is(built: Lake, tmp_path: Path) -> None:
-    lake = Lake(built.photos, tmp_path / "lake", built.cache)
-    shutil.copytree(built.path, lake.path)
+def test_a_run_that_published_nothing_leaves_the_last_page(
+    built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(reporting, "write_report")
+    lake = built.copy(tmp_path / "lake")
+    index = lake.path / "reports" / "index.html"
+    index.parent.mkdir(exist_ok=True)
+    index.write_text("the last run's")
     with lake.open() as run:
-        run.spark.sql("DROP TABLE gold.label_similarity")  # as if it had been published after this run began
-        del run.snapshots["gold.label_similarity"]
-        assert reporting.report_run(run, Console(quiet=True)) == f"{lake.path}/reports/index.html"
+        assert reporting.report_run(run, Console(quiet=True)) == str(index)
 
 
 def test_an_empty_lake_has_no_report(tmp_path: Path, spark: SparkSession) -> None:
     with pytest.raises(CatalogError, match="nothing to report"):
-        write_report(spark, LocalCatalog(str(tmp_path)), decode)
+        write_report(spark, open_lake(str(tmp_path)))
     assert not list(tmp_path.iterdir())

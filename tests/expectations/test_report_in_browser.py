@@ -1,9 +1,10 @@
-"""The report as a person meets it: opened from disk in headless Chromium, on a phone and on a desk."""
+"""The report as users see it: opened from disk in headless Chromium, at the sizes of a phone and a desktop."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,13 @@ from selenium.webdriver.common.by import By
 
 from expectations.report import write_report
 from expectations.report.page import render
-from ingestion.photo import decode
 from tests.expectations.test_report import SECTIONS, hostile_contents
 from tests.lakes import Lake
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = [
     "--headless",
-    "--no-sandbox",  # the tests may run as root
+    "--no-sandbox",  # required if the tests run as root
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",
@@ -37,29 +37,38 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+@contextmanager
+def chromium(profile: Path) -> Iterator[Chrome]:
+    """A headless Chromium with this folder as its profile."""
     options = ChromeOptions()
     options.binary_location = CHROMIUM or ""
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     opened = Chrome(options=options, service=Service(DRIVER))
-    yield opened
-    opened.quit()
+    try:
+        yield opened
+    finally:
+        opened.quit()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def report(built: Lake) -> Path:
     with built.open() as run:
-        return Path(write_report(run.spark, run.catalog, decode))
+        return Path(write_report(run.spark, run.lake))
 
 
 def show(browser: Chrome, page: Path, size: str, scheme: str = "light") -> None:
     width, height = SIZES[size]
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    still = {"name": "prefers-reduced-motion", "value": "reduce"}  # a smooth scroll would move what is clicked
+    still = {"name": "prefers-reduced-motion", "value": "reduce"}  # smooth scrolling would move buttons
     features = [{"name": "prefers-color-scheme", "value": scheme}, still]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.get(page.as_uri())
@@ -118,6 +127,6 @@ def test_hostile_text_runs_nothing(browser: Chrome, tmp_path: Path) -> None:
     page.write_text(render(hostile_contents()), encoding="utf-8")
     show(browser, page, "phone")
     for key in browser.find_elements(By.CSS_SELECTOR, "#keys button"):
-        key.click()  # an alert that opened would make this raise
+        key.click()  # raises if an alert has opened
     assert browser.execute_script("return document.documentElement.scrollWidth") <= SIZES["phone"][0]
     assert complaints(browser) == []

@@ -1,4 +1,4 @@
-"""Photos in a bucket: every object is listed once and read as it is, whatever its key looks like."""
+"""Photos in a bucket: every object is listed once and read unchanged, whatever its key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pyspark.sql import Row, SparkSession
 
 from catalog.errors import AwsError, SourceError
 from ingestion.reading import CHECKED_SCHEMA, check_files
-from ingestion.source import check_source, list_source, walk_remote
+from ingestion.source import check_source, list_source
+from ingestion.walk import walk_remote
 from tests.aws import AwsServer, s3_error
 from tests.lakes import AWKWARD_LABELS
 from tests.photos import photo
@@ -21,7 +22,7 @@ KEYS = [
     *(f"{label}/a+b&c=d %41.jpg" for label in AWKWARD_LABELS),
     " spaces /1.jpg",
     "<x>/1.jpg",
-    "clash",  # a photo and a folder of the same name
+    "clash",  # a photo and a folder with the same name
     "clash/1.jpg",
 ]
 
@@ -37,7 +38,7 @@ def put(aws: AwsServer, *keys: str, data: bytes = b"photo") -> None:
 
 
 def listed(spark: SparkSession, root: str) -> dict[str, Row]:
-    """The listing by key below the root; fails if a key comes twice."""
+    """The listing, by key below the root; fails if a key is listed twice."""
     rows = list_source(spark, root).collect()
     by_key = {row.source_path.removeprefix(f"{root}/"): row for row in rows}
     assert len(by_key) == len(rows)
@@ -56,7 +57,8 @@ def test_every_object_is_listed_once_with_its_label(spark: SparkSession, aws: Aw
 def test_what_consoles_and_systems_leave_is_no_photo(spark: SparkSession, aws: AwsServer, root: str) -> None:
     put(aws, "", "Kiwi/", "Empty/", data=b"")
     put(aws, "Kiwi/1.jpg", "Kiwi/.DS_Store")
-    assert set(listed(spark, root)) == {"Kiwi/1.jpg"}
+    rows = listed(spark, root)
+    assert {key: row.ignored for key, row in rows.items()} == {"Kiwi/1.jpg": None, "Kiwi/.DS_Store": "hidden file"}
 
 
 def test_a_folder_without_a_name_is_reported_and_leads_nowhere(spark: SparkSession, aws: AwsServer, root: str) -> None:

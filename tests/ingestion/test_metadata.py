@@ -1,4 +1,4 @@
-"""Stripping: what tells of people is gone, what the eye sees is the same."""
+"""Stripping removes personal metadata and keeps the visible photo."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from ingestion.icc_profile import bare_profile
 from ingestion.metadata import has_metadata, strip
-from ingestion.metadata.colours import bare_profile
 from ingestion.photo import decode
 from ingestion.photo import orientation as turn_of
 from tests.photos import encode, orientation, picture, png_chunk
@@ -26,7 +26,7 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:creator>Ada Lovelace</dc:creator
 
 
 def exif(turn: int = 1) -> Image.Exif:
-    """What a camera writes: maker, owner, moment, place, and a thumbnail."""
+    """Metadata as written by a camera: maker, owner, time, place, and a thumbnail."""
     tags = orientation(turn)
     tags[0x010F], tags[0x013B], tags[0x0132] = "EOS 5D", "Ada Lovelace", "2026:11:22 18:00:00"
     tags.get_ifd(0x8769)[0x927C] = b"maker note: serial 4711"
@@ -113,20 +113,20 @@ def test_further_pictures_in_the_file_go(format: str, options: dict[str, Any]) -
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_colours_are_those_of_the_profile_whose_owner_is_forgotten(format: str) -> None:
-    # a profile as a calibrated screen has it: other primaries than sRGB's, and a name
+    # like a calibrated screen's profile: primaries that differ from sRGB's, and a name
     named = bytearray(wide_gamut())
     data = encode(picture(), format, icc_profile=bytes(named))
     assert b"Ada" in named
     kept = Image.open(io.BytesIO(strip(data))).info["icc_profile"]
     assert b"Ada" not in kept and "Ada".encode("utf-16-be") not in kept
-    assert kept[24:36] == bytes(12), "when it was made"
+    assert kept[24:36] == bytes(12), "the creation date is removed"
     shown = [as_srgb(picture(), profile) for profile in (bytes(named), kept, srgb())]
     assert np.array_equal(shown[0], shown[1])
-    assert not np.array_equal(shown[0], shown[2]), "this profile would not show if it were lost"
+    assert not np.array_equal(shown[0], shown[2]), "otherwise the loss of the profile would go unnoticed"
 
 
 def wide_gamut() -> bytes:
-    """sRGB's profile with red and green swapped, a date, and the owner's name in it."""
+    """The sRGB profile with red and green swapped, a date, and the owner's name."""
     profile = bytearray(srgb())
     red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
     profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
@@ -178,7 +178,7 @@ NOTE = b"Ada Lovelace"
 
 
 def jpeg_with(marker: int, before: bytes) -> bytes:
-    """A segment with a note in it, before the first one of a kind; that may stand between two scans."""
+    """A JPEG with a note in a segment before the last marker of a kind, possibly between two scans."""
     data = encode(picture(), progressive=True)
     at = data.rindex(before)
     return data[:at] + b"\xff%c%b%b" % (marker, (len(NOTE) + 2).to_bytes(2, "big"), NOTE) + data[at:]
@@ -191,7 +191,7 @@ def png_with(kind: bytes, before: bytes) -> bytes:
 
 
 def webp_with(kind: bytes) -> bytes:
-    """An animation in which a chunk of numbers is longer than they are."""
+    """An animation with a note appended to a chunk that only contains numbers."""
     data = encode(picture(), "WEBP", save_all=True, append_images=[picture(1)])
     at = data.index(kind) + 4
     size = int.from_bytes(data[at : at + 4], "little")
@@ -204,7 +204,7 @@ def webp_with(kind: bytes) -> bytes:
     "photo",
     [
         *(jpeg_with(marker, before) for marker in (0xFE, 0xE1, 0xEC, 0xEF) for before in (b"\xff\xdb", b"\xff\xc4")),
-        *(jpeg_with(marker, b"\xff\xdb") for marker in (0xDC, 0xDD)),  # of numbers, and too long for them
+        *(jpeg_with(marker, b"\xff\xdb") for marker in (0xDC, 0xDD)),  # contain numbers only, and are longer than these
         *(png_with(kind, before) for kind in (b"tEXt", b"gAMA", b"sBIT", b"priV") for before in (b"IDAT", b"IEND")),
         webp_with(b"VP8X"),
         webp_with(b"ANIM"),
@@ -237,7 +237,7 @@ def test_a_jfif_header_that_is_cut_short_says_nothing_of_the_colours(colours: st
 
 
 def test_mutated_photos_are_taken_or_refused_and_never_changed() -> None:
-    with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # its peak of memory is not this process's
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # a process with its own peak of memory
         tried = alone.submit(try_photos, 4_000, seed=1).result()
     assert tried.taken > 500
     assert tried.refused.total() > 2_000

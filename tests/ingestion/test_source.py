@@ -1,4 +1,4 @@
-"""Every file of a tree is listed once, with its label or with the reason why it cannot be read."""
+"""Every file of a tree is listed once, with its label or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from catalog.errors import SourceError
-from ingestion.source import check_source, list_source, walk_local
+from ingestion.source import check_source, list_source
+from ingestion.walk import walk_local
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def put(path: Path, data: bytes = b"photo") -> None:
 
 
 def listed(spark: SparkSession, root: Path) -> dict[str, Row]:
-    """The listing by path below the root; fails if a path comes twice."""
+    """The listing, by path below the root; fails if a path is listed twice."""
     rows = list_source(spark, str(root)).collect()
     by_path = {row.source_path.removeprefix(f"{root}/"): row for row in rows}
     assert len(by_path) == len(rows)
@@ -68,7 +69,7 @@ def test_size_and_time_of_change_are_those_of_the_file(spark: SparkSession, root
 
 
 def test_a_wide_and_deep_tree_is_listed_once(spark: SparkSession, root: Path) -> None:
-    """More folders than the driver hands out one by one: the tasks walk the rest by themselves."""
+    """There are more folders than the driver distributes, so the tasks walk the rest."""
     for number in range(300):
         put(root / f"set {number % 3}" / f"label {number}" / f"{number}.jpg")
         if number % 50 == 0:
@@ -79,7 +80,7 @@ def test_a_wide_and_deep_tree_is_listed_once(spark: SparkSession, root: Path) ->
 
 
 def test_names_of_every_kind_are_listed(spark: SparkSession, root: Path) -> None:
-    names = ["new\nline", "🍎", "trailing ", " leading", "Pêche d'été", "100% #1", '"quoted"', "back\\slash", ".hidden"]
+    names = ["new\nline", "🍎", "trailing ", " leading", "Pêche d'été", "100% #1", '"quoted"', "back\\slash"]
     for name in names:
         put(root / name / f"{name}.jpg")
     rows = listed(spark, root)
@@ -130,24 +131,26 @@ def test_circles_of_links_end(spark: SparkSession, root: Path) -> None:
         "one.jpg": "photos",
         "two.jpg": "photos",
     }
-    walked = [row.source_path for row in islice(walk_local(str(root), deep=True), 100)]  # a circle may have no end
+    walked = [row.source_path for row in islice(walk_local(str(root), deep=True), 100)]  # in case of endless recursion
     assert sorted(walked) == sorted(f"{root}/{path}" for path in rows)
     circular = ("unreadable source", "Too many levels of symbolic links")
     assert reasons(rows) == {name: circular for name in ("itself.jpg", "one.jpg", "two.jpg")}
 
 
-def test_what_is_no_photo_file_is_reported_or_left_out(spark: SparkSession, root: Path) -> None:
+def test_what_is_no_photo_file_is_reported_or_ignored(spark: SparkSession, root: Path) -> None:
     put(root / "Pear" / "1.jpg")
-    put(root / "Pear" / "notes.txt")  # a person's file: bronze says that it is no image
-    for ignored in (".DS_Store", "Thumbs.db", "desktop.ini", "_SUCCESS", "._1.jpg"):
-        put(root / "Pear" / ignored)
+    put(root / "Pear" / "notes.pdf")  # not a system file, so bronze reports that it is not an image
+    ignored = {"Pear/.DS_Store", "Pear/Thumbs.db", "Pear/desktop.ini", "Pear/_SUCCESS", "Pear/._1.jpg"}
+    for path in ignored:
+        put(root / path)
     (root / "Pear" / "folder.JPG").mkdir()
     put(root / "Pear" / "full.jpg" / "2.jpg")
     os.mkfifo(root / "Pear" / "pipe.jpg")
     rows = listed(spark, root)
-    assert labels(rows) == {
+    assert {path for path, row in rows.items() if row.ignored} == ignored
+    assert {path: row.label for path, row in rows.items() if path not in ignored} == {
         "Pear/1.jpg": "Pear",
-        "Pear/notes.txt": "Pear",
+        "Pear/notes.pdf": "Pear",
         "Pear/folder.JPG": "Pear",
         "Pear/full.jpg/2.jpg": "full.jpg",
         "Pear/pipe.jpg": "Pear",
@@ -159,7 +162,7 @@ def test_what_is_no_photo_file_is_reported_or_left_out(spark: SparkSession, root
 
 
 def test_a_folder_that_goes_away_is_reported(tmp_path: Path) -> None:
-    """What a task meets when the folder it was handed is gone."""
+    """As for a task whose folder was deleted meanwhile."""
     [row] = walk_local(str(tmp_path / "Pear"), deep=True)
     assert (row.label, row.reason, row.detail) == (tmp_path.name, "unreadable source", "No such file or directory")
 
@@ -192,7 +195,7 @@ def test_what_is_no_source_is_refused_with_the_next_step(root: Path, tmp_path: P
         check_source(str(tmp_path / "1.jpg"))
     (root / "Pear").mkdir()
     put(root / "Pear" / ".DS_Store")
-    with pytest.raises(SourceError, match=r"'.*/photos' holds no photos: give --images"):
+    with pytest.raises(SourceError, match=r"'.*/photos' holds no photos \(1 ignored: 1 hidden file\): give --images"):
         check_source(str(root))
     with pytest.raises(SourceError, match=r"P\\xeache' is not UTF-8.*rename the folder"):
         check_source(str(tmp_path / os.fsdecode(b"P\xeache")))

@@ -1,5 +1,6 @@
-"""What `make test` does a little of and `make torture` in full: mutated photos, and runs that are killed.
+"""Mutated photos and killed runs: a few in `make test`, many in `make torture`.
 
-mutants.py  files that were whole once       ──▶ photos.py  strip and check every one of them
-kills.py    a run that is killed at random   ──▶ checks.py  lakes that are looked at after every kill
+mutants.py  mutations of intact files       ──▶ photos.py  strip and check each of them
+kills.py    runs killed at random moments   ──▶ checks.py  check the lake after every kill
+streams.py  a stream, while photos arrive   ──┘
 """

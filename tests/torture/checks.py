@@ -1,7 +1,7 @@
-"""What must hold of a lake at every instant, and what once a run has got through.
+"""Check the invariants of a lake, at any moment and after a run has finished.
 
-always      every table that a reader sees is whole; status works; so is every older snapshot
-finished    exactly the rows of an uninterrupted run; vacuum removes all orphans and nothing else
+always      every snapshot that PyIceberg or DuckDB sees is complete, audited and of one PCA; `status` works
+finished    exactly the rows of an uninterrupted run; `vacuum` removes all orphans and nothing else
 """
 
 from __future__ import annotations
@@ -12,30 +12,40 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import duckdb
+from pyiceberg.table import Table
 from rich.console import Console
 
+from bootstrap.session import start
+from bootstrap.settings import Settings
 from bootstrap.summary import print_status
-from catalog.local import LocalCatalog
-from catalog.snapshot import Snapshot
+from catalog.branch import drop_branches
+from catalog.lake import Lake, open_lake
+from catalog.maintenance import VacuumPlan, carry_out, plan
+from catalog.scan import data_files, dataset_of
+from catalog.snapshots import Snapshot, current_of, history_of
+from catalog.storage import local_or_s3
 from catalog.tables import TABLES
-from catalog.vacuum import Plan, carry_out, plan
+
+_KEPT = timedelta(days=365)  # keeps every published snapshot: vacuum removes only leftovers of killed runs
 
 
 @contextmanager
-def reader(catalog: LocalCatalog) -> Iterator[list[str]]:
-    """Reads all tables again and again while a run works; gives the looks it took."""
+def reader(lake: str) -> Iterator[list[str]]:
+    """Read all tables repeatedly during the block; yields the list of reads so far, by table name."""
     stop, looks, wrong = threading.Event(), list[str](), list[str]()
+    tables = open_lake(lake)
 
     def read() -> None:
-        while not stop.wait(0.2):  # the run needs the processors more
-            for table in TABLES:
+        while not stop.wait(0.2):  # leave the CPU to the run
+            for name in TABLES:
                 try:
-                    if (snapshot := catalog.current(table)) is not None:
-                        check_whole(catalog, snapshot)
-                        looks.append(table)
-                except Exception as error:  # noqa: BLE001  # whatever a reader meets is what is looked for
-                    wrong.append(f"{table}: {error!r}")
+                    loaded = tables.load(name)
+                    if loaded and (version := current_of(name, loaded.metadata)):
+                        check_version(loaded, version)
+                        looks.append(name)
+                except Exception as error:  # noqa: BLE001  # any error that a reader sees is a failure
+                    wrong.append(f"{name}: {error!r}")
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -47,40 +57,74 @@ def reader(catalog: LocalCatalog) -> Iterator[list[str]]:
     assert not wrong, wrong[:3]
 
 
-def check_whole(catalog: LocalCatalog, snapshot: Snapshot, every_value: bool = False) -> None:
-    """Raise AssertionError unless the files hold exactly the snapshot's rows."""
-    folders = snapshot.partitions.values() if snapshot.partition_by else [snapshot.location]
-    rows = 0
-    for folder in folders:
-        for file in Path(catalog.lake, folder).glob("*.parquet"):
-            rows += pq.read_metadata(file).num_rows
-            if every_value:
-                pq.read_table(file, partitioning=None).validate(full=True)
-    assert rows == snapshot.rows, f"{snapshot.table} {snapshot.id}: {rows} rows in its files, not {snapshot.rows}"
+def check_version(loaded: Table, version: Snapshot) -> None:
+    """Raise AssertionError unless the snapshot is audited, complete, without duplicate keys, and of one PCA."""
+    table, named = TABLES[version.table], f"{version.table} {version.id}"
+    assert version.properties.get("audit_result") in ("passed", "warned"), f"{named} was not audited"
+    keys = loaded.scan(snapshot_id=version.id, selected_fields=table.key).to_arrow()
+    assert keys.num_rows == version.rows, f"{named}: PyIceberg reads {keys.num_rows} rows, not {version.rows}"
+    assert keys.group_by(list(table.key)).aggregate([]).num_rows == version.rows, f"{named} has rows twice"
+    has_pca = any(column.name == "pca_id" for column in table.columns)
+    counted = "count(*), list(distinct pca_id)" if has_pca else "count(*), []"
+    if files := [local_or_s3(uri) for uri in data_files(loaded, version.id)]:
+        asked = f"select {counted} from read_parquet($files, hive_partitioning = false)"
+        with duckdb.connect() as engine:  # one connection per thread
+            [(rows, pcas)] = engine.execute(asked, {"files": files}).fetchall()
+        assert rows == version.rows, f"{named}: DuckDB reads {rows} rows, not {version.rows}"
+        wanted = [version.properties["pca_id"]] if has_pca and rows else []
+        assert (pcas or []) == wanted, f"{named} is of the PCAs {pcas}"
 
 
-def check_lake(catalog: LocalCatalog) -> None:
-    """status works, and every published snapshot, not only the current one, is whole."""
-    print_status(catalog, Console(quiet=True))
-    for table in catalog.tables():
-        for snapshot in catalog.history(table, whole=True):
-            check_whole(catalog, snapshot, every_value=True)
+def check_lake(lake: Lake) -> None:
+    """Check that `status` works and that every published snapshot can be read completely."""
+    print_status(lake, Console(quiet=True))
+    for name in lake.tables():
+        loaded = lake.load(name)
+        assert loaded is not None
+        for version in history_of(name, loaded.metadata):
+            check_version(loaded, version)
+            dataset_of(TABLES[name], data_files(loaded, version.id)).to_table().validate(full=True)
 
 
-def check_vacuum(catalog: LocalCatalog) -> Plan:
-    """It removes all orphans and nothing else. Returns what it removed."""
-    lake, needed = Path(catalog.lake), _needed_files(catalog)
-    planned = plan(catalog, timedelta.max)
-    carry_out(catalog, planned)
-    assert plan(catalog, timedelta.max).empty
-    assert _needed_files(catalog) == needed, "vacuum took what a snapshot needs"
-    layers = [p for layer in ("bronze", "silver", "gold") for p in (lake / layer).rglob("*.parquet")]
-    assert set(layers) == needed, "vacuum left an orphan"
-    assert not list(lake.rglob("*.tmp"))
+def check_vacuum(settings: Settings) -> VacuumPlan:
+    """Check that vacuum removes all orphans and nothing else; returns what it removed."""
+    lake = settings.open_lake()
+    spark = start(settings, lake)
+    needed = _needed_data(lake)
+    with lake.exclusive():
+        drop_branches(spark, lake, keep=lambda name: False)
+        planned = plan(spark, lake, _KEPT)
+        carry_out(spark, lake, planned)
+        again = plan(spark, lake, _KEPT)
+    assert (again.snapshots, again.orphans, again.leftovers) == ((), (), ()), again
+    assert _needed_data(lake) == needed, "vacuum took what a version needs"
+    found = {p for table in lake.existing_tables() for p in Path(lake.location(table)).rglob("*") if p.is_file()}
+    shown = {p for p in found if not p.name.startswith(".")}
+    assert shown == needed | _needed_metadata(lake), "vacuum left an orphan"
+    assert {p.name for p in found - shown} <= {f".{p.name}.crc" for p in shown}, "vacuum left an orphan's checksum"
+    left = [p for p in Path(lake.uri).rglob("*.tmp") if "_stream" not in p.parts]  # Spark leaves its own there
+    assert not left
     return planned
 
 
-def _needed_files(catalog: LocalCatalog) -> set[Path]:
-    snapshots = [s for table in catalog.tables() for s in catalog.history(table)]
-    folders = {f for s in snapshots for f in (s.partitions.values() if s.partition_by else [s.location])}
-    return {p for folder in folders for p in Path(catalog.lake, folder).glob("*.parquet")}
+def _needed_data(lake: Lake) -> set[Path]:
+    """The data files of every published snapshot."""
+    found: set[str] = set()
+    for name in lake.existing_tables():
+        loaded = lake.load(name)
+        assert loaded is not None
+        for version in history_of(name, loaded.metadata):
+            found |= data_files(loaded, version.id).keys()
+    return {Path(local_or_s3(uri)) for uri in found}
+
+
+def _needed_metadata(lake: Lake) -> set[Path]:
+    """Iceberg's own files: current and logged metadata files, and every snapshot's manifest list and manifests."""
+    found: set[str] = set()
+    for name in lake.existing_tables():
+        loaded = lake.load(name)
+        assert loaded is not None
+        found |= {loaded.metadata_location, *(entry.metadata_file for entry in loaded.metadata.metadata_log)}
+        for snapshot in loaded.metadata.snapshots:
+            found |= {snapshot.manifest_list, *(m.manifest_path for m in snapshot.manifests(loaded.io))}
+    return {Path(local_or_s3(uri)) for uri in found}

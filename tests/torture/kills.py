@@ -1,9 +1,9 @@
-"""Runs that are killed: SIGKILL for the driver, the JVM or a Python worker, at any instant; nothing may be lost.
+"""Kill runs with SIGKILL, in the driver, the JVM or a Python worker, at any moment; nothing may be lost.
 
-run ──kill──▶ status works, every table reads whole ──▶ … ──▶ next run ──▶ exactly the rows of an uninterrupted one
- └── meanwhile a reader follows the pointers: it never sees a snapshot in part       └──▶ vacuum ──▶ nothing but it
+run ──kill──▶ status works, every table is readable ──▶ … ──▶ next run ──▶ exactly the rows of an uninterrupted run
+ └── meanwhile PyIceberg and DuckDB read: only complete, audited snapshots      └──▶ vacuum ──▶ no other files
 
-processes.py starts and kills, checks.py looks; here is what is killed when, and the count.
+processes.py starts and kills processes, checks.py checks the lake; this module decides what to kill when, and counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from catalog.local import LocalCatalog
+from bootstrap.settings import Settings, load
+from catalog.lake import Lake, open_lake
 from catalog.tables import TABLES
 from ingestion.samples import write_sample_photos
 from tests.torture import processes
@@ -29,7 +30,7 @@ LABELS = ("Apple Braeburn", "Banana", "Kiwi Half")
 
 @dataclass(frozen=True)
 class Scene:
-    """Photos, a lake to be, and the cache with the weights. good photos are stored, bad ones are quarantined."""
+    """Photos, the path of a lake, and the cache with the weights. good, bad: photos to be stored and quarantined."""
 
     photos: Path
     lake: Path
@@ -38,12 +39,16 @@ class Scene:
     bad: int = 1
 
     @property
-    def catalog(self) -> LocalCatalog:
-        return LocalCatalog(str(self.lake))
+    def tables(self) -> Lake:
+        return open_lake(str(self.lake))
+
+    @property
+    def settings(self) -> Settings:
+        return load(lake=str(self.lake), cache=self.cache)
 
     @property
     def expected(self) -> dict[str, int]:
-        """What an uninterrupted run gives."""
+        """Rows per table after an uninterrupted run, except gold.label_suspects, which depends on the photos."""
         labels = len(LABELS)
         return {
             "bronze.images": self.good,
@@ -59,7 +64,7 @@ class Scene:
 
 @dataclass
 class Killed:
-    """kills by victim; late: the run was done, or had no such process, before its kill; looks of the reader."""
+    """Statistics. kills: by victim; late: kills that found no such process any more; looks: reads by the reader."""
 
     kills: Counter[str] = field(default_factory=Counter)
     late: int = 0
@@ -73,25 +78,25 @@ class Killed:
         return (
             f"{self.kills.total()} kills survived ({by_victim}; {self.late} came too late), "
             f"{self.finished} lakes finished with {self.lost_rows} lost rows, {self.vacuumed} orphans vacuumed, "
-            f"{self.looks:,} looks of a reader, all whole"
+            f"{self.looks:,} looks of readers (PyIceberg and DuckDB), all at whole and audited versions"
         )
 
 
 def make_scene(folder: Path, cache: Path, per_label: int = 12) -> Scene:
     photos = folder / "photos"
-    write_sample_photos(photos, per_label=per_label, size=64, labels=LABELS, workers=1)
+    write_sample_photos(photos, per_label=per_label, labels=LABELS)
     (photos / LABELS[0] / "broken.jpg").write_bytes(b"\xff\xd8\xff cut short")
     return Scene(photos, folder / "lake", cache, per_label * len(LABELS))
 
 
 def start(scene: Scene, layer: str = "all") -> subprocess.Popen[str]:
-    """`fruitlake run` of the scene, in processes of its own."""
+    """Start `fruitlake run` on the scene, in its own processes."""
     places = ("--images", str(scene.photos), "--lake", str(scene.lake), "--weights", "bundled")
     return processes.start(layer, *places, FRUITLAKE_CACHE=str(scene.cache), FRUITLAKE_MAX_QUARANTINE_SHARE="1")
 
 
 def finish(scene: Scene, killed: Killed) -> None:
-    """The next run completes what is missing; then vacuum takes all orphans and nothing else."""
+    """Check that the next run completes what is missing, and that vacuum then removes all orphans and nothing else."""
     run = start(scene)
     said = wait_until_gone(run)
     assert run.returncode == 0, said
@@ -99,26 +104,27 @@ def finish(scene: Scene, killed: Killed) -> None:
 
 
 def check_finished(scene: Scene, killed: Killed) -> None:
-    check_lake(scene.catalog)
-    rows = {table: s.rows for table in TABLES if (s := scene.catalog.current(table))}
-    killed.lost_rows += sum(abs(scene.expected[table] - rows.get(table, 0)) for table in TABLES)
-    assert rows == scene.expected
-    vacuumed = check_vacuum(scene.catalog)
-    killed.vacuumed += len(vacuumed.folders) + len(vacuumed.leftovers)
+    check_lake(scene.tables)
+    rows = {table: version.rows for table, version in scene.tables.current_snapshots().items()}
+    killed.lost_rows += sum(abs(wanted - rows.get(table, 0)) for table, wanted in scene.expected.items())
+    assert rows.keys() == TABLES.keys()
+    assert rows == rows | scene.expected
+    vacuumed = check_vacuum(scene.settings)
+    killed.vacuumed += len(vacuumed.orphans) + len(vacuumed.leftovers)
     killed.finished += 1
 
 
 def kill_once(scene: Scene, victim: Victim, delay: float, killed: Killed, once: Path | None = None) -> bool:
-    """One run, killed `delay` seconds after its start, or after `once` has appeared. True if it ended whole."""
+    """Kill a run `delay` seconds after its start, or after the path `once` appears. True if it succeeded anyway."""
     run = start(scene)
-    with reader(scene.catalog) as looks:
+    with reader(str(scene.lake)) as looks:
         while once is not None and run.poll() is None and not once.exists():
             time.sleep(0.005)
         deadline = time.monotonic() + delay
         while run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         hit = kill(run, victim)
-        while not hit and victim == "worker" and run.poll() is None:  # the next one that appears
+        while not hit and victim == "worker" and run.poll() is None:  # wait for the next worker
             time.sleep(0.02)
             hit = kill(run, victim)
         said = wait_until_gone(run)
@@ -128,18 +134,18 @@ def kill_once(scene: Scene, victim: Victim, delay: float, killed: Killed, once: 
     else:
         killed.late += 1
     assert run.returncode == 0 or "Traceback" not in said[1], said
-    check_lake(scene.catalog)
+    check_lake(scene.tables)
     return run.returncode == 0
 
 
 def kill_many(count: int, seed: int, folder: Path, cache: Path, say: Callable[[str], None]) -> Killed:
-    """Kill until so many kills have hit; a lake whose run gets through is finished, and a new one begun."""
+    """Kill runs until this many kills have hit. Each lake gets a few, then a final run and the last checks."""
     chance, killed = random.Random(seed), Killed()
     scene = make_scene(folder, cache)
     say("an uninterrupted run, to compare with")
     begun = time.monotonic()
     finish(scene, Killed())
-    whole = time.monotonic() - begun  # how long an uninterrupted run takes
+    whole = time.monotonic() - begun  # duration of an uninterrupted run
     say("two runs at once")
     scene = replace(scene, lake=folder / "raced lake")
     race([start(scene), start(scene)])
@@ -152,9 +158,9 @@ def kill_many(count: int, seed: int, folder: Path, cache: Path, say: Callable[[s
         for _ in range(chance.randint(1, 4)):
             victim, table = chance.choice(VICTIMS), chance.choice(list(TABLES))
             written = scene.lake / table.replace(".", "/")
-            if written.exists():  # another run on this lake: any instant after Spark has begun to start
+            if written.exists():  # not the first run on this lake: any moment from the start of Spark on
                 done = kill_once(scene, victim, chance.uniform(0.2, 1) * whole, killed)
-            else:  # while the table is written, audited or published, or soon after
+            else:  # while the table is written, audited or published, or shortly afterwards
                 done = kill_once(scene, victim, chance.uniform(0, 2), killed, once=written)
             say(f"{killed}; {pace(killed.kills.total(), count, time.monotonic() - begun)}")
             if done:

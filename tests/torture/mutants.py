@@ -1,6 +1,6 @@
-"""Image files that were whole once: bits flipped, cut, spliced, lengths changed, parts repeated.
+"""Damage image files: flip bits, cut, splice, change lengths, repeat parts.
 
-whole_files() ──seed──▶ mutant(random, files)     the same seed, the same mutants
+whole_files() ──seed──▶ mutant(random, files)     the same seed gives the same mutants
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Mutation = Callable[[Random, bytes, Sequence[bytes]], bytes]
 
 
 def whole_files() -> list[bytes]:
-    """Photos of every format and mode, most of them with metadata of every kind."""
+    """Intact photos of every format and mode, most of them with all kinds of metadata."""
     small = picture()
     exif = orientation(6)
     exif[0x010F] = "maker of the camera"
@@ -63,7 +63,7 @@ def whole_files() -> list[bytes]:
 
 
 def mutant(random: Random, files: Sequence[bytes]) -> bytes:
-    """One of the files, changed one to three times."""
+    """A random file with one to three random mutations."""
     data = random.choice(files)
     for _ in range(random.randint(1, 3)):
         data = random.choice(_MUTATIONS)(random, data, files)
@@ -82,20 +82,20 @@ def _cut(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 
 def _splice(random: Random, data: bytes, files: Sequence[bytes]) -> bytes:
-    """The beginning of one file before the rest of another."""
+    """Join the beginning of one file and the end of another."""
     other = random.choice(files)
     return other[: random.randint(0, min(len(other), 700))] + data[random.randint(0, len(data)) :]
 
 
 def _change_length(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
-    """Another number where one may stand, of two bytes or four, in either order."""
+    """Overwrite two or four bytes, possibly a length, with another number in either byte order."""
     form = random.choice((">H", ">I", "<I"))
     number = random.choice((0, 1, 2, 7, 8, 255, 4096, 2**16 - 1, 2**31 - 1, 2**32 - 1))
     return _write(data, _place(random, data), struct.pack(form, number & (2 ** (8 * struct.calcsize(form)) - 1)))
 
 
 def _repeat(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
-    """A part of the file once more, somewhere else."""
+    """Insert a copy of a part of the file somewhere else."""
     start = _place(random, data)
     part = data[start : start + random.choice((1, 4, 12, 60, 600))]
     at = _place(random, data)
@@ -108,7 +108,7 @@ def _remove(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 
 def _put_marker(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
-    """What a reader of headers looks for, where it does not belong."""
+    """Write a marker or a chunk's name where it does not belong."""
     word = random.choice(
         (*(b"\xff" + bytes([n]) for n in (0xD8, 0xD9, 0xDA, 0xE1, 0xC0, 0xD0, 0xFF, 0x01)), *_NAMES, b"\0\0\0\0")
     )
@@ -116,7 +116,7 @@ def _put_marker(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 
 def _put_chunk(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
-    """A whole PNG chunk of a random kind."""
+    """Insert a complete PNG chunk of a random kind."""
     at = _place(random, data)
     return data[:at] + png_chunk(random.choice(_NAMES), random.randbytes(random.choice((0, 1, 4, 13, 40)))) + data[at:]
 
@@ -135,7 +135,7 @@ _MUTATIONS: tuple[Mutation, ...] = (
 
 
 def _place(random: Random, data: bytes) -> int:
-    """Half of the time in what is likely a header."""
+    """A random position; half of the time within the first 200 bytes, which are likely a header."""
     return random.randrange(len(data) if random.random() < 0.5 else min(len(data), 200)) if data else 0
 
 

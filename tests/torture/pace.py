@@ -1,10 +1,10 @@
-"""How fast something long goes."""
+"""Progress messages for long tasks."""
 
 from __future__ import annotations
 
 
 def pace(done: int, count: int, seconds: float) -> str:
-    """How fast it goes, and how long it will take: `1.9 a minute, 24 min to go`."""
+    """Rate and remaining time, such as `1.9 a minute, 24 min to go`."""
     if not done:
         return f"{count:,} to go"
     left = seconds / done * max(count - done, 0)

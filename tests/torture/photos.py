@@ -1,4 +1,4 @@
-"""Strip and check mutated photos: each is taken or refused, in bounded time and memory, and none is changed.
+"""Strip and check mutated photos: each must be accepted unchanged or rejected, within limits on time and memory.
 
 python -m tests.torture --photos 20000 --kills 0
 """
@@ -16,25 +16,25 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from bootstrap.bench.memory import name_and_peak
 from ingestion.metadata import has_metadata, strip
 from ingestion.metadata.webp import is_webp
 from ingestion.photo import Rejected, check, decode
+from tests.bench.memory import name_and_peak
 from tests.torture.mutants import mutant, whole_files
 from tests.torture.pace import pace
 
-SECONDS_A_PHOTO = 10  # of CPU
+SECONDS_A_PHOTO = 10  # CPU time
 SECONDS_BETWEEN_WORDS = 10
-MEGABYTES_A_WORKER = 2_000  # the largest photo that is taken has 50 million pixels: 200 MB with transparency
+MEGABYTES_A_WORKER = 2_000  # for comparison: the largest accepted photo has 50 million pixels, 200 MB as RGBA
 
 
 @dataclass
 class Tried:
-    """inputs = taken + refused, the latter by reason.
+    """Statistics: inputs = taken + refused, the latter by reason.
 
-    salvaged: taken, though before they were stripped nothing could read them. strict: refused, though Pillow makes
-    something of them: JPEGs with a damaged length in their header, or a header inside their pixels. ran_on: taken, with
-    other pixels, since a decoder made something of the damage in an image from what followed, where nothing is now.
+    salvaged: accepted, but not readable before stripping. strict: rejected, but readable by Pillow: JPEGs with a
+    damaged length in the header, or a header inside the pixels. ran_on: accepted with different pixels, because the
+    decoder used bytes after the damaged image, which are stripped.
     """
 
     inputs: int = 0
@@ -43,8 +43,8 @@ class Tried:
     refused: Counter[str] = field(default_factory=Counter)
     strict: int = 0
     ran_on: int = 0
-    slowest: float = 0.0  # seconds of CPU
-    memory: float = 0.0  # MB, the process at its largest
+    slowest: float = 0.0  # seconds of CPU time
+    memory: float = 0.0  # MB, peak of the process
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.refused.most_common())
@@ -57,13 +57,13 @@ class Tried:
 
 
 def try_photos(count: int, seed: int, say: Callable[[str], None] | None = None) -> Tried:
-    """Raises AssertionError, naming the mutant, if one is changed, kept with metadata, slow or refused by a crash."""
+    """Try mutants; raises AssertionError, naming the mutant, if one is changed, keeps metadata, is slow or crashes."""
     files, tried = whole_files(), Tried()
     begun = said = time.monotonic()
     for number in range(count):
         data = mutant(Random(seed * 1_000_003 + number), files)
-        started = time.process_time()  # of this process: what else the machine does is not the photo's fault
-        signal.setitimer(signal.ITIMER_PROF, SECONDS_A_PHOTO)  # ends it: a hang is not to be caught by anyone
+        started = time.process_time()  # CPU time, so that other load on the machine does not count
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_A_PHOTO)  # kills the process on a hang, so nothing can catch it
         try:
             _try_photo(data, tried)
         except Exception as error:
@@ -112,8 +112,10 @@ def _decoded(data: bytes) -> Image.Image | None:
 
 
 def _differ_by_what_followed(before: Image.Image, after: Image.Image, data: bytes, stored: bytes) -> bool:
-    """libwebp reads on behind a damaged end. libjpeg-turbo has a second way for the last few hundred bytes of a file,
-    which makes other pixels of damage: then they are the same again if only there are bytes enough.
+    """Whether the pixels differ only because the bytes after the image were removed.
+
+    WebP decoders read beyond a damaged end. libjpeg-turbo decodes the last few hundred bytes of a file differently,
+    which changes the pixels of damaged data; with enough bytes after the image, the pixels are the same again.
     """
     if is_webp(data):
         return bool(np.mean(np.asarray(after) != np.asarray(before)) < 0.01)

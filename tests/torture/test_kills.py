@@ -1,4 +1,4 @@
-"""A few kills where they hurt most; `make torture` does many at random, and two local runs at once."""
+"""Kill runs at a few critical moments; `make torture` kills many at random, and tries concurrent local runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_run_killed_in_every_layer_loses_nothing(scene: Scene, cache: Path, sp
     kill_once(scene, "worker", 0.1, killed, once=scene.lake / "silver" / "image_features")
     kill_once(scene, "driver", 0.2, killed, once=scene.lake / "gold" / "fruit_vectors")
     assert killed.kills.total() >= 2
-    Lake(scene.photos, scene.lake, cache).run(max_quarantine_share=1)  # here: no half minute of imports and JVM
+    Lake(scene.photos, scene.lake, cache).run(max_quarantine_share=1)  # in this process, which saves half a minute
     check_finished(scene, killed)
     assert (killed.lost_rows, killed.finished) == (0, 1)
     assert killed.looks > 0

@@ -1,8 +1,11 @@
-"""The dbt project says what it does: names, types and descriptions agree with the tables and the models."""
+"""The dbt project's documentation is correct: names, types and descriptions match the tables and models."""
 
 from __future__ import annotations
 
 import json
+import os
+import socketserver
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,10 @@ import pytest
 import yaml
 
 from catalog.tables import TABLES
+from tests.commands import fruitlake_here
 from tests.lakes import Lake
-from transforms.dbt import PROJECT, invoke, target_folder
+from transforms.dbt import invoke, target_folder
+from transforms.inputs import PROJECT
 
 MODELS = PROJECT / "models"
 
@@ -61,11 +66,12 @@ def test_docs_show_the_lineage_from_bronze_to_gold(built: Lake) -> None:
         "pca_variance": {"pca"},
         "label_summary": {"fruit_vectors"},
         "label_similarity": {"label_summary"},
+        "label_suspects": {"fruit_vectors", "label_summary"},
     }
     catalog = json.loads((target / "catalog.json").read_text())
     tables = {f"{n['metadata']['schema']}.{n['metadata']['name']}": n for n in catalog["nodes"].values()}
-    assert set(tables) == set(TABLES)
-    assert set(tables["gold.pca_variance"]["columns"]) == {c.name for c in TABLES["gold.pca_variance"].columns}
+    assert set(tables) == {f"fruits_{name}" for name in TABLES}
+    assert set(tables["fruits_gold.pca_variance"]["columns"]) == {c.name for c in TABLES["gold.pca_variance"].columns}
     assert (target / "index.html").exists()
 
 
@@ -79,6 +85,13 @@ def test_ansi_mode_survives_dbt(built: Lake) -> None:
         assert run.spark.conf.get("spark.sql.ansi.enabled") == "true"
 
 
+def test_a_command_leaves_the_environment_as_it_was(built: Lake) -> None:
+    with built.open() as run:
+        before = dict(os.environ)
+        invoke(run, ["ls", "--quiet"])
+        assert dict(os.environ) == before
+
+
 def test_what_was_parsed_serves_every_lake(built: Lake, tmp_path: Path) -> None:
     parsed = built.cache / "dbt" / "partial_parse.msgpack"
     with built.open() as run:
@@ -87,5 +100,92 @@ def test_what_was_parsed_serves_every_lake(built: Lake, tmp_path: Path) -> None:
     another = Lake(built.photos, tmp_path / "lake", built.cache)
     with another.open() as run:
         invoke(run, ["ls", "--quiet"])
-        assert not (target_folder(run) / parsed.name).exists(), "it was parsed again"
+        assert not (target_folder(run) / parsed.name).exists(), "the project was parsed again"
     assert parsed.stat().st_mtime_ns == before
+
+
+@pytest.fixture
+def dbt(built: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`fruitlake dbt -- …` on the built lake; returns exit code, stdout and stderr."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        given = ("dbt", "--lake", str(built.path), "--weights", "bundled", "--", *arguments)
+        code = fruitlake_here(*given, cwd=tmp_path, FRUITLAKE_CACHE=str(built.cache))
+        return code, *capfd.readouterr()
+
+    return command
+
+
+def test_a_full_refresh_rebuilds_everything_but_bronze(built: Lake, tmp_path: Path) -> None:
+    lake = built.copy(tmp_path / "lake")
+    before = lake.tables.current_snapshots()
+    with lake.open() as run:
+        invoke(run, ["run", "--full-refresh"], quiet=True)
+    after = lake.tables.current_snapshots()
+    assert {name for name in after if after[name].id == before[name].id} == {"bronze.images", "bronze.quarantine"}
+    assert {name: s.rows for name, s in after.items()} == {name: s.rows for name, s in before.items()}
+    for refreshed in ("silver.image_features", "gold.pca", "gold.fruit_vectors"):
+        assert after[refreshed].rows_added == before[refreshed].rows
+    features = {
+        name: {r["image_id"]: r["features"] for r in of.rows("silver.image_features")}
+        for name, of in (("new", lake), ("old", built))
+    }
+    assert features["new"] == features["old"]
+    with lake.open() as run:
+        invoke(run, ["run"], quiet=True)
+    assert lake.tables.current_snapshots() == after, "an ordinary run must continue from there"
+
+
+def test_quiet_json_is_nothing_but_json(dbt: Callable[..., tuple[int, str, str]]) -> None:
+    code, said, errors = dbt("--quiet", "ls", "--output", "json", "--resource-type", "model")
+    assert (code, errors) == (0, "")
+    assert {json.loads(line)["name"] for line in said.splitlines()} == {name.partition(".")[2] for name in TABLES}
+
+
+def test_a_python_model_shows_its_table(built: Lake, dbt: Callable[..., tuple[int, str, str]]) -> None:
+    code, said, _ = dbt("show", "--select", "pca")
+    [pca] = built.rows("gold.pca", "pca_id")
+    assert code == 0 and pca["pca_id"] in said
+
+
+def test_clean_takes_nothing(built: Lake, dbt: Callable[..., tuple[int, str, str]]) -> None:
+    with built.open() as run:
+        target = target_folder(run)
+    before = {file: file.stat().st_mtime_ns for place in (PROJECT, target) for file in place.rglob("*.sql")}
+    assert before and dbt("clean")[0] == 0
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_ctrl_c_ends_serving_the_docs_without_a_word(
+    dbt: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(server: object) -> None:
+        raise KeyboardInterrupt
+
+    assert dbt("docs", "generate", "--quiet")[0] == 0
+    monkeypatch.setattr(socketserver.TCPServer, "serve_forever", stop)
+    code, said, errors = dbt("docs", "serve", "--no-browser", "--port", "0")
+    assert (code, errors) == (0, "") and "Traceback" not in said and "Press Ctrl+C to exit" in said
+
+
+@pytest.mark.parametrize("layer", ["silver", "gold"])
+def test_a_layer_without_what_it_is_made_of_says_which_comes_first(
+    layer: str, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = ("run", layer, "--lake", str(tmp_path / "lake"), "--weights", "bundled")
+    assert fruitlake_here(*given, cwd=tmp_path, FRUITLAKE_CACHE=str(cache)) == 1
+    said = capfd.readouterr().err
+    assert "which is not there yet: run `fruitlake run bronze` first" in said and len(said.splitlines()) == 1
+
+
+def test_a_lake_whose_photos_are_all_bad_says_so(
+    cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos" / "Kiwi").mkdir(parents=True)
+    (tmp_path / "photos" / "Kiwi" / "1.jpg").write_bytes(b"bad")
+    given = ("--lake", "lake", "--weights", "bundled", "--max-quarantine-share", "1")
+    for layer in (("all", "--images", "photos"), ("gold",)):
+        assert fruitlake_here("run", *layer, *given, cwd=tmp_path, FRUITLAKE_CACHE=str(cache)) == 1
+        said = capfd.readouterr().err
+        assert "bronze has no photo: all 1 files are in bronze.quarantine, each with its reason" in said
+        assert "first" not in said and len(said.splitlines()) == 1

@@ -1,27 +1,32 @@
-"""The features, and that both engines give the same ones."""
+"""Features, and that both engines compute the same ones."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import pytest
 from pyspark.sql import SparkSession
 
 from catalog.errors import WeightsError
 from catalog.tables import FEATURES
-from ingestion.samples import SAMPLE_LABELS, draw_photo
-from tests.photos import encode
-from transforms.featurizer import featurize, load_network, to_pixels
-from transforms.weights import Featurizer, fingerprint_of, prepare
+from ingestion.samples import SAMPLE_LABELS, sample_photos
+from tests.photos import display_p3, encode, in_display_p3, sample_photo
+from transforms.featurizer import featurize
+from transforms.network import load_network, to_pixels
+from transforms.onnx_session import onnx_session
+from transforms.weights import FINGERPRINT, Featurizer, find, fingerprint_of, prepare
 
 
 @pytest.fixture(scope="module")
 def contents() -> list[bytes]:
-    """Twelve sample photos as JPEG bytes."""
-    return [encode(draw_photo(label, 0), "JPEG", quality=90) for label in SAMPLE_LABELS[:12]]
+    """One demo photo of each of twelve labels."""
+    return [sample_photos(label)[0].read_bytes() for label in SAMPLE_LABELS[:12]]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,38 @@ def test_the_onnx_engine_gives_the_features_of_tensorflow(
     assert ours.shape == (12, FEATURES)
     assert np.ptp(ours, axis=0).max() > 0.01, "the photos must differ for the comparison to mean anything"
     assert np.abs(ours - theirs).max() <= 1e-3
+
+
+# The steps of a first run up to the features; importing h5py would only cost time, too.
+_FRESH = """
+import sys
+from pathlib import Path
+from ingestion.samples import sample_photos
+from transforms.network import load_network, to_pixels
+from transforms.weights import prepare
+folder = Path(sys.argv[1])
+featurizer = prepare("bundled", "onnx", folder / "cache", str(folder / "lake"))
+features = load_network(featurizer.engine, featurizer.uri).run(to_pixels(sample_photos("Plum")[0].read_bytes())[None])
+assert features.shape == (1, 1280)
+assert not (folder / "cache").exists(), "nothing is exported"
+print(*{"tensorflow", "keras", "tf2onnx", "h5py"} & sys.modules.keys())
+"""
+
+
+def test_the_bundled_weights_need_no_tensorflow(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _FRESH, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_the_shipped_network_is_the_bundled_weights_exported(cache: Path, tmp_path: Path) -> None:
+    weights = find("bundled", cache)
+    shipped = weights.with_suffix(".onnx").read_bytes()
+    assert onnx_session(shipped).get_modelmeta().custom_metadata_map[FINGERPRINT] == fingerprint_of(weights)
+    again = prepare(str(weights), "onnx", tmp_path / "cache", str(tmp_path / "lake"))  # by TensorFlow
+    assert again.model_id == prepare("bundled", "onnx", cache, str(tmp_path / "shipped")).model_id
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    ours, theirs = (load_network("onnx", uri).run(pixels) for uri in (str(weights.with_suffix(".onnx")), again.uri))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_spark_gives_each_photo_its_own_features(
@@ -104,7 +141,7 @@ def test_a_file_that_is_no_weights_says_so(
 
 
 def test_imagenet_without_a_network_names_the_alternatives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # port 9 (discard) of this machine: nothing listens, so the download fails at once, wherever the tests run
+    # nothing listens on port 9 of this machine, so the download fails at once, wherever the tests run
     for variable in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     for variable in ("no_proxy", "NO_PROXY"):
@@ -131,3 +168,18 @@ def test_an_exported_network_that_is_not_ours_is_refused(bundled: dict[str, Feat
     ):
         with pytest.raises(WeightsError, match=says):
             prepare(weights, engine, tmp_path / "cache", str(tmp_path / "lake"))
+
+
+def test_a_photo_in_display_p3_has_the_features_of_the_same_photo_in_srgb(bundled: dict[str, Featurizer]) -> None:
+    network = load_network("onnx", bundled["onnx"].uri)
+    fruit = sample_photo("Apple Braeburn", 1, 600)
+    wide = in_display_p3(fruit)
+    # as PNG, so that only the colours differ
+    photos = [encode(fruit, "PNG"), encode(wide, "PNG", icc_profile=display_p3()), encode(wide, "PNG")]
+    srgb, tagged, untagged = network.run(np.stack([to_pixels(photo) for photo in photos]))
+    assert _cosine(srgb, tagged) > 0.999
+    assert _cosine(srgb, untagged) < 0.995, "without its profile, the photo would differ"
+
+
+def _cosine(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))

@@ -1,4 +1,4 @@
-"""The libraries that would tell their makers of their use do not."""
+"""Libraries that send usage statistics by default send none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from transforms.weights import prepare
 _FEATURIZE = """
 import sys
 import numpy as np
-from transforms.featurizer import load_network
+from transforms.network import load_network
 load_network("onnx", sys.argv[1]).run(np.zeros((1, 224, 224, 3), np.uint8))
 """
-_SILENCES = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}  # where nobody needs us to
+_SILENCES = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}  # these would disable it anyway
 
 
 def test_onnx_runtime_keeps_no_device_id_and_no_events(cache: Path, tmp_path: Path) -> None:
-    """They would lie below the home; what is not there cannot be sent."""
+    """They would be stored below the home directory; what is not stored cannot be sent."""
     model = prepare("bundled", "onnx", cache, str(tmp_path / "lake")).uri
     home = tmp_path / "home"
     home.mkdir()
@@ -34,7 +34,7 @@ def test_onnx_runtime_keeps_no_device_id_and_no_events(cache: Path, tmp_path: Pa
 
 
 def test_great_expectations_has_nothing_to_send_events_with() -> None:
-    """Older releases of 1 have, and read GX_ANALYTICS_ENABLED; the locked one reads nothing."""
+    """Older 1.x releases depend on posthog, and read GX_ANALYTICS_ENABLED; the locked one does neither."""
     assert not [wanted for wanted in requires("great_expectations") or [] if wanted.startswith("posthog")]
 
 

@@ -1,4 +1,4 @@
-"""Publishing: what is written becomes readable whole, or not at all."""
+"""Publishing: a change becomes readable completely, or not at all."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
 
+from catalog.branch import AuditBranch
 from catalog.errors import AuditError, ConcurrentPublishError
-from catalog.snapshot import Snapshot, new_id
-from expectations.audit import AuditResult
+from catalog.tables import TABLES
+from expectations.audit import AuditResult, validate
 from tests.lakes import Lake
 from transforms.publish import publish
-from transforms.run import Run
+from transforms.run import BuildResult, Run
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-LOOKALIKES = "label string, other_label string, cosine double, rank int"
-REJECTS = (
-    "source_path string, label string, reason string, detail string, size bigint, "
-    "source_modified_at timestamp, quarantined_at timestamp"
-)
+TABLE = "gold.label_similarity"
+LOOKALIKES = TABLES[TABLE].ddl
+REJECTS = TABLES["bronze.quarantine"].ddl
 
 
 @pytest.fixture
@@ -29,25 +27,26 @@ def lake(tmp_path: Path, cache: Path) -> Lake:
     return Lake(tmp_path / "photos", tmp_path / "lake", cache)
 
 
-def lookalikes(run: Run, *rows: tuple[str, str, float, int]) -> DataFrame:
-    return run.spark.createDataFrame(list(rows), LOOKALIKES)
+def lookalikes(run: Run, *rows: tuple[str, str, float, int]) -> BuildResult:
+    return BuildResult(run.spark.createDataFrame([(*row, "p") for row in rows], LOOKALIKES), replace=True)
 
 
-def rejects(run: Run, *paths: str) -> DataFrame:
-    rows = [(path, "Kiwi", "empty", "0 bytes", 0, None, NOON) for path in paths]
-    return run.spark.createDataFrame(rows, REJECTS)
+def rejects(run: Run, *paths: str) -> BuildResult:
+    rows = [(path, "Kiwi", "empty", "0 bytes", 0, None, NOON, run.id) for path in paths]
+    return BuildResult(run.spark.createDataFrame(rows, REJECTS))
 
 
-def folders(lake: Lake, table: str) -> list[str]:
-    return sorted(p.name for p in (lake.path / table.replace(".", "/")).glob("*"))
+def branches(lake: Lake, table: str = TABLE) -> set[str]:
+    loaded = lake.tables.load(table)
+    return set(loaded.refs()) if loaded else set()
 
 
 def test_a_replacing_table_shows_its_last_snapshot_only(lake: Lake) -> None:
     for cosine in (0.1, 0.2):
         with lake.open() as run:
-            publish(run, "gold.label_similarity", lookalikes(run, ("a", "b", cosine, 1)))
-            assert [r.cosine for r in run.spark.table("gold.label_similarity").collect()] == [cosine]
-    assert len(lake.catalog.history("gold.label_similarity")) == 2
+            publish(run, TABLE, lookalikes(run, ("a", "b", cosine, 1)))
+            assert [r.cosine for r in run.spark.table("fruits_gold.label_similarity").collect()] == [cosine]
+    assert len(lake.tables.history(TABLE)) == 2
 
 
 def test_an_appending_table_shows_all_its_batches(lake: Lake) -> None:
@@ -55,106 +54,133 @@ def test_an_appending_table_shows_all_its_batches(lake: Lake) -> None:
         with lake.open() as run:
             publish(run, "bronze.quarantine", rejects(run, path))
     with lake.open() as run:
-        rows = run.spark.table("bronze.quarantine").collect()
+        rows = run.spark.table("fruits_bronze.quarantine").collect()
     assert {r.source_path for r in rows} == {"one", "two"}
     assert len({r.batch for r in rows}) == 2
-    current = lake.catalog.current("bronze.quarantine")
+    current = lake.tables.current("bronze.quarantine")
     assert current is not None
-    assert (current.rows, current.parameters["rows_added"]) == (2, "1")
+    assert (current.rows, current.properties["rows_added"]) == (2, "1")
 
 
 def test_no_new_rows_publish_nothing_but_an_empty_first_snapshot(lake: Lake) -> None:
     with lake.open() as run:
         first = publish(run, "bronze.quarantine", None)
         assert first.new
-        assert run.spark.table("bronze.quarantine").count() == 0
+        assert run.spark.table("fruits_bronze.quarantine").count() == 0
     with lake.open() as run:
         assert not publish(run, "bronze.quarantine", rejects(run)).new
         assert not publish(run, "bronze.quarantine", None).new
-    assert len(folders(lake, "bronze.quarantine")) == 1
+    assert len(lake.tables.history("bronze.quarantine")) == 1
 
 
-def test_a_refused_audit_leaves_the_published_snapshot_and_no_files(lake: Lake) -> None:
+def test_a_refused_audit_leaves_the_published_snapshot_and_no_branch(lake: Lake) -> None:
     with lake.open() as run:
-        publish(run, "gold.label_similarity", lookalikes(run, ("a", "b", 0.5, 1)))
-    before = folders(lake, "gold.label_similarity")
+        publish(run, TABLE, lookalikes(run, ("a", "b", 0.5, 1)))
+    before = lake.tables.current(TABLE)
     with lake.open() as run:
         twice = lookalikes(run, ("a", "b", 0.9, 1), ("a", "b", 0.8, 2))
-        with pytest.raises(AuditError, match=r"column \(label, other_label\) breaks key_unique .*in 1 of 2"):
-            publish(run, "gold.label_similarity", twice)
-        assert [r.cosine for r in run.spark.table("gold.label_similarity").collect()] == [0.5]
-    assert folders(lake, "gold.label_similarity") == before
+        with pytest.raises(AuditError, match="column label, other_label breaks unique in 1 of 2 rows"):
+            publish(run, TABLE, twice)
+        assert [r.cosine for r in run.spark.table("fruits_gold.label_similarity").collect()] == [0.5]
+    assert lake.tables.current(TABLE) == before
+    assert branches(lake) == {"main"}
 
 
 def test_a_null_key_is_refused(lake: Lake) -> None:
-    with lake.open() as run, pytest.raises(AuditError, match=r"column other_label breaks not_null .* in 1 of 1"):
-        nameless = run.spark.createDataFrame([("a", None, 0.5, 1)], LOOKALIKES)
-        publish(run, "gold.label_similarity", nameless)
+    with lake.open() as run, pytest.raises(AuditError, match="other_label"):
+        nameless = run.spark.createDataFrame([("a", None, 0.5, 1, "p")], LOOKALIKES)
+        publish(run, TABLE, BuildResult(nameless, replace=True))
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [("label, other_label, rank", "cosine is missing, not double"), ("*, 1L AS rank", "rank is bigint, not int")],
+    [
+        ("label, other_label, rank, pca_id", "cosine is missing, not double"),
+        ("label, other_label, cosine, 1L AS rank, pca_id", "rank is bigint, not int"),
+    ],
 )
 def test_other_columns_than_the_contracts_are_refused(change: str, says: str, lake: Lake) -> None:
     with lake.open() as run:
-        rows = lookalikes(run, ("a", "b", 0.5, 1))
-        rows = rows.drop("rank") if "AS rank" in change else rows
+        rows = lookalikes(run, ("a", "b", 0.5, 1)).rows.selectExpr(*change.split(", "))
         with pytest.raises(AuditError, match=says):
-            publish(run, "gold.label_similarity", rows.selectExpr(*change.split(", ")))
-    assert folders(lake, "gold.label_similarity") == []
+            publish(run, TABLE, BuildResult(rows, replace=True))
+    assert lake.tables.load(TABLE) is None
 
 
-def test_a_failing_computation_leaves_no_files(lake: Lake) -> None:
+def test_a_failing_computation_publishes_nothing(lake: Lake) -> None:
     with lake.open() as run:
-        failing = lookalikes(run, ("a", "b", 0.5, 1)).selectExpr(
-            "label", "other_label", "1D/(rank-1) AS cosine", "rank"
-        )
+        rows = lookalikes(run, ("a", "b", 0.5, 1)).rows
+        failing = rows.selectExpr("label", "other_label", "1D/(rank-1) AS cosine", "rank", "pca_id")
         with pytest.raises(PySparkException):
-            publish(run, "gold.label_similarity", failing)
-    assert folders(lake, "gold.label_similarity") == []
-    assert lake.catalog.current("gold.label_similarity") is None
+            publish(run, TABLE, BuildResult(failing, replace=True))
+    assert lake.tables.current(TABLE) is None
+    assert branches(lake) == set()
 
 
-@pytest.mark.parametrize("table", ["gold.label_similarity", "bronze.quarantine"])
+@pytest.mark.parametrize("table", [TABLE, "bronze.quarantine"])
 @pytest.mark.parametrize("before", ["nothing", "a snapshot"])
 def test_a_run_that_was_overtaken_before_it_wrote_is_told(lake: Lake, table: str, before: str) -> None:
-    """What it has computed was of the tables as they were when it began: published, it would be there twice."""
+    """Its rows were computed from the tables as of its start: publishing them would duplicate the other run's."""
 
-    def rows(run: Run) -> DataFrame:
+    def rows(run: Run) -> BuildResult:
         return rejects(run, "one") if table == "bronze.quarantine" else lookalikes(run, ("a", "b", 0.5, 1))
 
     if before == "a snapshot":
         with lake.open() as run:
             publish(run, table, rows(run))
-    with lake.open() as run:
-        mine = run.current(table)
-        other = Snapshot(table, new_id(), "elsewhere", (), 1, 0, parent=mine.id if mine else None)
-        assert not run.is_overtaken()
-        run.catalog.publish(other)
-        assert run.is_overtaken()
-        seen = run.table(table)
-        assert (seen.count() if seen is not None else 0) == (mine.rows if mine else 0)
+    with lake.open() as slower, lake.open() as faster:
+        assert publish(faster, table, rows(faster)).new
         with pytest.raises(ConcurrentPublishError, match="run again"):
-            publish(run, table, rows(run))
-        assert not [name for name in folders(lake, table) if run.id in name]
-    current = lake.catalog.current(table)
+            publish(slower, table, rows(slower))
+    current = lake.tables.current(table)
     assert current is not None
-    assert current.id == other.id
+    assert current.run == faster.id
+    assert branches(lake, table) == {"main"}
 
 
 def test_the_slower_of_two_runs_is_told_and_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    with lake.open() as run:
-        other = Snapshot("gold.label_similarity", "00000000T000000-0000", "elsewhere", (), 0, 0)
+    with lake.open() as slower, lake.open() as faster:
 
-        def slow_audit(*_: object) -> AuditResult:
-            run.catalog.publish(other)
-            return AuditResult(1, ())
+        def publish_meanwhile(*_: object) -> AuditResult:
+            with monkeypatch.context() as patch:
+                patch.setattr("transforms.publish.validate", validate)
+                publish(faster, TABLE, lookalikes(faster, ("a", "b", 0.7, 1)))
+            return AuditResult(1, (), 0.0)
 
-        monkeypatch.setattr("transforms.publish.audit", slow_audit)
+        monkeypatch.setattr("transforms.publish.validate", publish_meanwhile)
         with pytest.raises(ConcurrentPublishError, match="run again"):
-            publish(run, "gold.label_similarity", lookalikes(run, ("a", "b", 0.5, 1)))
-    current = lake.catalog.current("gold.label_similarity")
-    assert current is not None
-    assert current.id == other.id
-    assert folders(lake, "gold.label_similarity") == []
+            publish(slower, TABLE, lookalikes(slower, ("a", "b", 0.5, 1)))
+    assert [row["cosine"] for row in lake.rows(TABLE)] == [0.7]
+    assert branches(lake) == {"main"}
+
+
+def test_what_is_made_of_a_table_that_another_run_published_meanwhile_is_refused(lake: Lake) -> None:
+    with lake.open() as slower, lake.open() as faster:
+        publish(faster, "bronze.quarantine", rejects(faster, "one"))
+        with pytest.raises(ConcurrentPublishError, match=r"bronze\.quarantine"):
+            publish(slower, TABLE, lookalikes(slower, ("a", "b", 0.5, 1)), upstream=["bronze.quarantine"])
+    assert lake.tables.current(TABLE) is None
+    assert branches(lake) == set()
+
+
+def test_branches_of_killed_runs_are_dropped_by_the_next_run(lake: Lake) -> None:
+    with lake.open() as run:
+        publish(run, TABLE, lookalikes(run, ("a", "b", 0.5, 1)))
+        AuditBranch(run.spark, run.lake, TABLES[TABLE], "20260101T000000-dead", run.current(TABLE))
+    assert branches(lake) == {"main", "audit_20260101T000000_dead"}
+    with lake.open():
+        assert branches(lake) == {"main"}
+
+
+def test_the_facts_of_a_publish_are_in_its_snapshot(lake: Lake) -> None:
+    with lake.open() as run:
+        published = publish(run, TABLE, lookalikes(run, ("a", "b", 0.5, 1)), inputs="x@1")
+    loaded = lake.tables.load(TABLE)
+    assert loaded is not None
+    snapshot = loaded.current_snapshot()
+    assert snapshot is not None and snapshot.summary is not None
+    summary = snapshot.summary.additional_properties
+    assert published.snapshot is not None and published.snapshot.id == snapshot.snapshot_id
+    assert (summary["fruitlake.run_id"], summary["fruitlake.inputs"]) == (run.id, "x@1")
+    assert summary["fruitlake.audit_result"] in ("passed", "warned")
+    assert summary["total-records"] == "1"

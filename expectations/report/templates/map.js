@@ -9,8 +9,8 @@
   const strip = byId("strip"), everything = byId("everything"), toggle = byId("photos"), find = byId("find");
   const keys = [...byId("keys").children];
   const picked = new Set();
-  const REACH = 28; // px from a dot at which it still is meant
-  const STRIP = 30; // thumbnails of the picked varieties
+  const REACH = 28; // px; a dot is selected from up to this far away
+  const STRIP = 30; // most thumbnails shown for the picked varieties
   const jpeg = (index) => "data:image/jpeg;base64," + thumbnails[index];
   const shown = (label) => !picked.size || picked.has(label);
 

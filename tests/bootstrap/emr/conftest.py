@@ -1,4 +1,4 @@
-"""A package made once, one that is only pretended, and AWS on loopback that also runs clusters."""
+"""Fixtures: the real package, built once; a fake package; and a fake AWS on loopback that also runs clusters."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import pytest
 
 from bootstrap import settings
 from bootstrap.emr.package import Artifacts, package
+from bootstrap.emr.stack import Stack
 from bootstrap.settings import Settings
 from tests.aws import AwsServer
+from tests.bootstrap.emr.deployed import up
 from tests.conftest import locked
 from tests.emr import fill_gaps, forget_stacks
 
 
 @pytest.fixture(scope="session")
 def packaged(cache: Path) -> Artifacts:
-    """The real artifacts, made as `fruitlake emr package --weights bundled` makes them."""
+    """The real artifacts, as built by `fruitlake emr package --weights bundled`."""
     with locked(cache / "emr"):
         return package(settings.load(cache=cache, weights="bundled"))
 
 
 @pytest.fixture
 def pretended(tmp_path: Path) -> Settings:
-    """Settings whose package is small files with the right names: for tests that only send them."""
+    """Settings with a fake package, small files with the right names, for tests that only upload it."""
     made = settings.load(cache=tmp_path / "cache")
     names = ("environment-1.tar.gz", "fruitlake-1.zip", "mobilenetv2-onnx-1.onnx", "run_layer-1.py", "bootstrap-1.sh")
     artifacts = Artifacts(*names)
@@ -40,8 +42,14 @@ def pretended(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def emr_aws(aws: AwsServer) -> Iterator[AwsServer]:
-    """AWS with nothing in it, and moto's gaps filled."""
+    """An empty moto server, with gaps in moto filled."""
     forget_stacks()
     with pytest.MonkeyPatch.context() as patch:
         fill_gaps(patch)
         yield aws
+
+
+@pytest.fixture
+def stack(emr_aws: AwsServer, pretended: Settings) -> Stack:
+    """A stack with a cluster."""
+    return up(pretended)

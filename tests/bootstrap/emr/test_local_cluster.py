@@ -1,4 +1,4 @@
-"""The artifacts and the entry point that EMR runs, run for real: spark-submit, a driver and two executor processes.
+"""Run the artifacts and the entry point of EMR jobs for real: spark-submit, a driver and two executor processes.
 
 packaged ──laid out as YARN does──▶ an empty folder ──spark-submit --master local-cluster[2,1,2048]──▶ a lake
                                                                                      equal to the one made here
@@ -19,25 +19,28 @@ from typing import Any
 import numpy as np
 import pyspark
 import pytest
-from pyspark.sql import SparkSession
 
 from bootstrap.emr import jobs
 from bootstrap.emr.package import PYTHON, Artifacts
-from catalog.attach import attach
-from catalog.local import LocalCatalog
 from tests.lakes import Lake
 
-# What a cluster's spark-defaults hold, for a machine of two cores that is to be ready soon.
-_DEFAULTS = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "4"}
+# The spark-defaults of a cluster, adapted to a machine with two cores.
+_DEFAULTS = {
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+    "spark.sql.defaultCatalog": "lake",
+}
 _JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @dataclass(frozen=True)
 class Node:
-    """A machine with Spark, Java and Python, and nothing else: no project, no packages."""
+    """A machine with only Spark, Java and Python, without the project and its packages."""
 
     home: Path
     packages: Path
+    jars: Path  # those that the EMR release includes
 
     @property
     def variables(self) -> dict[str, str]:
@@ -48,11 +51,11 @@ class Node:
             "SPARK_HOME": str(self.home / "spark"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "JAVA_TOOL_OPTIONS": _JVM,
-            "LC_ALL": "C.UTF-8",  # as Amazon Linux has it; without, Java cannot name a folder "label=Pêche d'été"
+            "LC_ALL": "C.UTF-8",  # as on Amazon Linux; without it, Java cannot create a folder "label=Pêche d'été"
         }
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run it in the job's folder."""
+        """Run a command in the job's folder."""
         return subprocess.run(
             command,
             cwd=self.home / "job",
@@ -68,27 +71,30 @@ class Node:
         return self._submit("local-cluster[2,1,2048]", archives, artifacts, arguments)
 
     def submit_alone(self, artifacts: Artifacts, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-        """A driver without executors, for a job that never needs them: nothing is unpacked but the job's folder."""
+        """Submit to a driver without executors, for jobs that need none; only the job's folder is unpacked."""
         python = {"spark.pyspark.python": jobs.PYTHON}
         return self._submit("local[1]", python, artifacts, arguments)
 
     def _submit(
         self, master: str, properties: dict[str, str], artifacts: Artifacts, arguments: list[str]
     ) -> subprocess.CompletedProcess[str]:
-        conf = [w for name, value in (_DEFAULTS | properties).items() for w in ("--conf", f"{name}={value}")]
+        jars = ":".join(str(path.resolve()) for path in self.jars.glob("*.jar"))
+        release = {f"spark.{process}.extraClassPath": jars for process in ("driver", "executor")}
+        properties = _DEFAULTS | release | properties
+        conf = [w for name, value in properties.items() for w in ("--conf", f"{name}={value}")]
         spark_submit = str(self.home / "spark" / "bin" / "spark-submit")
         entry = str(self.packages / artifacts.entry)
         return self.run(spark_submit, "--master", master, *conf, entry, *arguments)
 
     def executors(self) -> list[Path]:
-        """The folders of the executor processes that ran; Spark starts some more while it stops, which do not."""
+        """Folders of the executors that ran; while stopping, Spark starts some more, which do not run."""
         return sorted(folder.parent for folder in (self.home / "spark" / "work").glob("app-*/*/environment"))
 
 
 @pytest.fixture(scope="module")
 def node(packaged: Artifacts, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Node:
-    """The job's folder holds what YARN unpacks for a driver in cluster mode, and nothing besides."""
-    made = Node(tmp_path_factory.mktemp("node"), cache / "emr")
+    """A node whose job folder holds exactly what YARN unpacks for a driver in cluster mode."""
+    made = Node(tmp_path_factory.mktemp("node"), cache / "emr", cache / "jars")
     job = made.home / "job"
     for folder in (made.home / "bin", made.home / "spark", job / "environment"):
         folder.mkdir(parents=True)
@@ -96,7 +102,7 @@ def node(packaged: Artifacts, cache: Path, tmp_path_factory: pytest.TempPathFact
     if not interpreter.exists():
         pytest.skip(f"the cluster's Python {PYTHON} is not the one that the tests run on")
     (made.home / "bin" / f"python{PYTHON}").symlink_to(interpreter)
-    for part in Path(pyspark.__file__).parent.iterdir():  # executors work below SPARK_HOME, which is to be ours
+    for part in Path(pyspark.__file__).parent.iterdir():  # executors work below SPARK_HOME, so make our own
         (made.home / "spark" / part.name).symlink_to(part)
     archive = made.packages / packaged.environment
     subprocess.run(["tar", "-xzf", str(archive), "-C", str(job / "environment")], check=True)  # as YARN does
@@ -122,7 +128,7 @@ def test_the_environment_has_neither_tensorflow_nor_spark(node: Node) -> None:
 
 @pytest.fixture(scope="module")
 def made_by_cluster(node: Node, packaged: Artifacts, built: Lake) -> tuple[Lake, str]:
-    """A lake of the same photos, every layer made by the submitted job; and what the job said."""
+    """A lake of the same photos, built by the submitted job, and the job's output."""
     lake = Lake(built.photos, node.home / "lake", built.cache)
     places = {"lake": str(lake.path), "images": str(lake.photos), "weights": str(node.packages / packaged.model)}
     arguments = jobs.arguments("all", lake.settings(), **places)
@@ -133,38 +139,35 @@ def made_by_cluster(node: Node, packaged: Artifacts, built: Lake) -> tuple[Lake,
 
 def test_every_layer_is_published_by_two_executor_processes(node: Node, made_by_cluster: tuple[Lake, str]) -> None:
     lake, said = made_by_cluster
-    assert {"bronze.images", "silver.image_features", "gold.fruit_vectors"} <= set(lake.catalog.tables())
+    assert {"bronze.images", "silver.image_features", "gold.fruit_vectors"} <= set(lake.tables.tables())
     assert "gold.fruit_vectors" in said
     executors = node.executors()
     assert len(executors) == 2
     for folder in executors:
         assert (folder / "environment" / "bin" / "python").exists()
         assert (folder / "fruitlake" / "transforms" / "featurizer.py").exists()
-        assert re.search(r"Finished task", (folder / "stderr").read_text()), "it took no part"
+        assert re.search(r"Finished task", (folder / "stderr").read_text()), "this executor ran no task"
 
 
-def test_the_result_is_that_of_the_local_run(
-    spark: SparkSession, built: Lake, made_by_cluster: tuple[Lake, str]
-) -> None:
-    theirs, ours = _read(spark, made_by_cluster[0]), _read(spark, built)
+def test_the_result_is_that_of_the_local_run(built: Lake, made_by_cluster: tuple[Lake, str]) -> None:
+    theirs, ours = _read(made_by_cluster[0]), _read(built)
     assert theirs["labels"] == ours["labels"]
-    assert theirs["models"] == ours["models"], "the exported model is known by the same name"
+    assert theirs["models"] == ours["models"], "the exported model has the same id"
     assert theirs["features"].shape[1] == 1280
     np.testing.assert_allclose(theirs["features"], ours["features"], rtol=0, atol=1e-6)
     assert theirs["vectors"].shape == ours["vectors"].shape
     np.testing.assert_allclose(theirs["vectors"], ours["vectors"], rtol=0, atol=1e-4)
 
 
-def _read(spark: SparkSession, lake: Lake) -> dict[str, Any]:
-    attach(spark, LocalCatalog(str(lake.path)))
-    silver = spark.sql("SELECT * FROM silver.image_features ORDER BY image_id").collect()
-    gold = spark.sql("SELECT * FROM gold.fruit_vectors ORDER BY image_id").collect()
-    assert [row.image_id for row in silver] == [row.image_id for row in gold]
+def _read(lake: Lake) -> dict[str, Any]:
+    silver = sorted(lake.rows("silver.image_features"), key=lambda row: row["image_id"])
+    gold = sorted(lake.rows("gold.fruit_vectors"), key=lambda row: row["image_id"])
+    assert [row["image_id"] for row in silver] == [row["image_id"] for row in gold]
     return {
-        "labels": [(row.image_id, row.label) for row in gold],
-        "models": {row.model_id for row in silver},
-        "features": np.array([row.features for row in silver]),
-        "vectors": np.array([row.vector for row in gold]),
+        "labels": [(row["image_id"], row["label"]) for row in gold],
+        "models": {row["model_id"] for row in silver},
+        "features": np.array([row["features"] for row in silver]),
+        "vectors": np.array([row["vector"] for row in gold]),
     }
 
 

@@ -19,7 +19,7 @@ def test_the_example_notebook_runs(built: Lake, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     text = (files("bootstrap.emr") / "gold.ipynb").read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-    assert all(not cell.get("outputs") for cell in notebook.cells), "it is kept without outputs"
+    assert all(not cell.get("outputs") for cell in notebook.cells), "committed without outputs"
     NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [
         output["data"]["text/plain"]
@@ -32,4 +32,4 @@ def test_the_example_notebook_runs(built: Lake, tmp_path: Path, monkeypatch: pyt
     assert "Apple Braeburn" in shown[1]
     assert "Kiwi Half" in shown[3]
     assert "distance" in shown[4]
-    assert "0.0" in shown[4], "the nearest to a photo is itself"
+    assert "0.0" in shown[4], "the nearest photo is the photo itself"

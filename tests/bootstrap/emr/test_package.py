@@ -1,4 +1,4 @@
-"""What is packaged: pins of the lock, a launcher that works anywhere, names that stand for content."""
+"""The package: versions as locked, a launcher that works anywhere, file names derived from content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import bootstrap.emr
 from bootstrap import settings
 from bootstrap.emr.lock import LEFT_OUT, cluster_requirements
-from bootstrap.emr.package import Artifacts, package
+from bootstrap.emr.package import _LAUNCHER, Artifacts, package
 from catalog.errors import EmrError
 from transforms.weights import prepare
 
@@ -32,10 +32,10 @@ def names(text: str) -> set[str]:
 
 def test_the_cluster_gets_the_locks_pins_and_hashes_and_no_more() -> None:
     text = cluster_requirements(LOCK)
-    assert {"numpy", "onnxruntime", "dbt-core", "great-expectations", "boto3", "pyarrow"} <= names(text)
-    assert not names(text) & {*LEFT_OUT, "keras", "onnx", "pytest", "moto", "ruff"}
+    assert {"numpy", "onnx", "onnxruntime", "dbt-core", "great-expectations", "boto3", "pyarrow"} <= names(text)
+    assert not names(text) & {*LEFT_OUT, "keras", "pytest", "moto", "ruff"}
     pins = re.findall(r"^\S+==\S+.*\n(?: +--hash=\S+.*\n)+", text, re.MULTILINE)
-    assert len(pins) == len(re.findall(r"^\S+==", text, re.MULTILINE)), "every pin has its hashes"
+    assert len(pins) == len(re.findall(r"^\S+==", text, re.MULTILINE)), "every pinned version has hashes"
     assert all(pin in LOCK for pin in pins)
 
 
@@ -68,7 +68,9 @@ def test_the_wheel_holds_the_dbt_project_and_its_names_stand_for_content(package
         "bootstrap/emr/bootstrap-emr.sh",
         "bootstrap/emr/prices.json",
         "bootstrap/emr/gold.ipynb",
-        "expectations/thresholds.yml",
+        "expectations/suites.yml",
+        "transforms/weights/fruitlake.onnx",
+        "ingestion/samples/photos/Pêche Blanche/peche-blanche_000.jpg",
     } <= held
     assert not [name for name in held if name.startswith("tests/") or "__pycache__" in name]
     first, again = (package(settings.load(cache=cache, weights="bundled")) for _ in range(2))
@@ -98,54 +100,48 @@ def test_the_nodes_script_is_clean_for_shellcheck() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_nodes_script_unpacks_once(packaged: Artifacts, cache: Path, tmp_path: Path) -> None:
-    """With `cp` in place of `aws s3 cp`: what matters here is what the script does with the archives."""
+@pytest.mark.parametrize("there", [True, False])
+def test_the_nodes_script_installs_what_is_not_there(tmp_path: Path, there: bool) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    (tools / "aws").write_text('#!/bin/sh\nshift 3\necho "copied $1"\nexec cp "$1" "$2"\n')
-    (tools / "aws").chmod(0o755)
-    script = Path(bootstrap.emr.__file__).with_name("bootstrap-emr.sh")
-    archives = [str(cache / "emr" / packaged.environment), str(cache / "emr" / packaged.project)]
-    variables = _path(tools) | {"FRUITLAKE_ROOT": str(tmp_path / "opt"), "TMPDIR": str(tmp_path)}
-
-    def run() -> str:
-        done = subprocess.run(
-            ["bash", str(script), *archives], env=variables, capture_output=True, text=True, check=False
+    (tools / "bash").symlink_to(shutil.which("bash") or "bash")
+    programs = {"dnf": 0, "sudo": 0, "systemctl": 0, "rpm": 0 if there else 1} | ({"python3.11": 0} if there else {})
+    for name, code in programs.items():
+        (tools / name).write_text(
+            f'#!{tools}/bash\necho "${{0##*/}} $*"\n[[ ${{0##*/}} != sudo ]] || "$@"\nexit {code}\n'
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert run().count("copied") == 2
-    python = tmp_path / "opt" / "environment" / "bin" / "python"
-    code = "import transforms, numpy; print(transforms.__file__)"
-    said = subprocess.run(
-        [str(python), "-c", code], cwd=tmp_path, env=_path(), capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == str(tmp_path / "opt" / "fruitlake" / "transforms" / "__init__.py")
-    assert run().count("copied") == 0, "a second time there is nothing to do"
-    archives[1] = str(cache / "emr" / packaged.model)
-    refused = subprocess.run(
-        ["bash", str(script), *archives], env=variables, capture_output=True, text=True, check=False
-    )
-    assert refused.returncode != 0
-    assert "neither a .tar.gz nor a .zip" in refused.stderr
-    assert (tmp_path / "opt" / "fruitlake" / "transforms").exists(), "what was there stays"
-
-
-def test_the_nodes_script_brings_python_where_there_is_none_yet(tmp_path: Path) -> None:
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in ("bash", "mkdir", "mktemp", "cat"):
-        (tools / name).symlink_to(shutil.which(name) or name)
-    for name in ("dnf", "sudo", "aws"):
-        (tools / name).write_text('#!/bin/bash\necho "${0##*/} $*"\n[[ ${0##*/} != aws ]]\n')
         (tools / name).chmod(0o755)
     script = Path(bootstrap.emr.__file__).with_name("bootstrap-emr.sh")
-    variables = {"PATH": str(tools), "FRUITLAKE_ROOT": str(tmp_path / "opt"), "TMPDIR": str(tmp_path)}
-    command = [str(tools / "bash"), str(script), "s3://b/environment.tar.gz", "s3://b/fruitlake.zip"]
-    said = subprocess.run(command, env=variables, capture_output=True, text=True, check=False).stdout
-    assert "dnf install -y -q python3.11" in said
-    assert said.index("dnf") < said.index("aws s3 cp")
+    done = subprocess.run(["bash", str(script)], env={"PATH": str(tools)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    installed = re.findall(r"^dnf install -y -q (\S+)", done.stdout, re.MULTILINE)
+    assert installed == ([] if there else ["python3.11", "amazon-ssm-agent"])
+    assert "systemctl enable --now amazon-ssm-agent" in done.stdout, "the tunnel needs it"
+
+
+@pytest.mark.parametrize("name", ["python3.11", "python3", None])
+def test_the_launcher_finds_the_nodes_python_by_its_version(tmp_path: Path, name: str | None) -> None:
+    """The launcher accepts Python 3.11 under any name, but no other version."""
+    (tmp_path / "environment" / "bin").mkdir(parents=True)
+    launcher = tmp_path / "environment" / "bin" / "python"
+    launcher.write_text(_LAUNCHER.replace("/usr", str(tmp_path / "usr")))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("sh", "dirname", "ls", "xargs"):
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    said = {name: "3.11.9"} if name else {"python3": "3.9.25"}
+    for python, version in said.items():
+        (tools / str(python)).write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && echo "Python {version}" || echo "ran $0 $*"\n'
+        )
+        (tools / str(python)).chmod(0o755)
+    command = [str(tools / "sh"), str(launcher), "-c", "pass"]
+    done = subprocess.run(command, env={"PATH": str(tools)}, capture_output=True, text=True, check=False)
+    if name is None:
+        assert done.returncode == 127
+        assert "this node has no Python 3.11; it has:" in done.stderr
+    else:
+        assert done.stdout.strip() == f"ran {tools / name} -c pass"
 
 
 def test_the_environment_is_compiled_for_the_clusters_python_and_has_no_tests(packaged: Artifacts, cache: Path) -> None:
@@ -156,11 +152,12 @@ def test_the_environment_is_compiled_for_the_clusters_python_and_has_no_tests(pa
         header = compiled.read(8)
         code = marshal.loads(compiled.read()[8:])
     assert header[:4] == importlib.util.MAGIC_NUMBER
-    assert header[4:] == b"\x01\0\0\0", "named by a hash of the source that nobody checks: no time in it"
-    assert code.co_filename == "site-packages/numpy/__init__.py", "no folder of this machine in it"
+    assert header[4:] == b"\x01\0\0\0", "unchecked hash-based pyc: contains no timestamp"
+    assert code.co_filename == "site-packages/numpy/__init__.py", "contains no folder of this machine"
     assert "site-packages/pandas/core/frame.py" in names
     assert not [name for name in names if "/tests/" in name and name.endswith("tests/__init__.py")]
-    assert "site-packages/dbt/include/global_project/tests/generic/builtin.sql" in names, "which dbt runs"
+    assert not [name for name in names if "/libarrow_flight.so" in name or "/botocore/data/ec2/" in name]
+    assert "site-packages/dbt/include/global_project/tests/generic/builtin.sql" in names, "dbt needs it"
 
 
 def _path(*first: Path) -> dict[str, str]:

@@ -1,10 +1,9 @@
-"""The template: what cfn-lint says of it, and what must hold over every resource in it."""
+"""The CloudFormation template: cfn-lint's findings, and the resources it would create."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +11,21 @@ import pytest
 import yaml
 
 from bootstrap.emr.plan import ENDPOINTS
+from bootstrap.emr.stack import deployment
 from tests.aws import REGION
-from tests.emr import TEMPLATE, resources
+from tests.template import ACCOUNT, TEMPLATE, rendered, resources
 
 RESOURCES = resources()
-UNTAGGED = {  # CloudFormation takes no tags for these
-    "AWS::EC2::SecurityGroupEgress",
-    "AWS::EC2::SecurityGroupIngress",
-    "AWS::EC2::SubnetRouteTableAssociation",
-    "AWS::EMR::SecurityConfiguration",
-    "AWS::Glue::Database",
-    "AWS::IAM::InstanceProfile",
-    "AWS::IAM::ManagedPolicy",
-    "AWS::S3::BucketPolicy",
-}
+CLUSTER = rendered(Compute="cluster")
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/Key"
 
 
-def of_type(kind: str) -> list[dict[str, Any]]:
-    return [r["Properties"] for r in RESOURCES.values() if r["Type"] == kind]
+def of_type(kind: str, made: dict[str, dict[str, Any]] = CLUSTER) -> list[dict[str, Any]]:
+    return [r for r in made.values() if r["Type"] == kind]
 
 
-def statements() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every policy statement of the template, wherever it stands."""
-
-    def walk(value: Any) -> Iterator[dict[str, Any]]:
-        if isinstance(value, dict):
-            if "Effect" in value:
-                yield value
-            for part in value.values():
-                yield from walk(part)
-        elif isinstance(value, list):
-            for part in value:
-                yield from walk(part)
-
-    for name, resource in RESOURCES.items():
-        for statement in walk(resource["Properties"]):
-            yield name, statement
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def configured(cluster: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {c["Classification"]: c["ConfigurationProperties"] for c in cluster["Configurations"]}
 
 
 def test_cfn_lint_finds_nothing() -> None:
@@ -61,24 +35,93 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 def test_it_fits_into_a_request() -> None:
-    assert TEMPLATE.stat().st_size <= 51_200, "CloudFormation takes no longer TemplateBody"
+    assert TEMPLATE.stat().st_size <= 51_200, "the limit of CloudFormation's TemplateBody"
 
 
-def test_no_wildcard_action_on_a_wildcard_resource() -> None:
-    checked = 0
-    for name, statement in statements():
-        if statement["Effect"] == "Allow":
-            checked += 1
-            wild = [a for a in listed(statement["Action"]) if "*" in a]
-            assert not wild, f"{name}: {wild}"
-    assert checked > 15
+def test_a_cluster_uses_the_releases_own_iceberg_over_glue() -> None:
+    (cluster,) = of_type("AWS::EMR::Cluster")
+    assert cluster["ReleaseLabel"] == "emr-spark-8.1.0"
+    said = configured(cluster)
+    assert said["iceberg-defaults"] == {"iceberg.enabled": "true"}
+    spark = said["spark-defaults"]
+    catalog = {k.removeprefix("spark.sql.catalog.lake."): v for k, v in spark.items() if ".catalog.lake." in k}
+    assert catalog == {
+        "type": "glue",
+        "warehouse": f"s3://fruitlake-{ACCOUNT}-{REGION}/lake",
+        "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "client.region": REGION,
+    }
+    assert spark["spark.sql.defaultCatalog"] == "lake"
+    assert spark["spark.hadoop.fs.s3a.endpoint.region"] == REGION, "otherwise S3A asks us-east-1 first"
+    assert spark["spark.sql.extensions"].startswith("org.apache.iceberg.")
+    assert not [k for k in spark if k in ("spark.jars", "spark.jars.packages")], "the release includes the jars"
 
 
-def test_a_wildcard_resource_is_only_for_actions_that_know_no_other() -> None:
-    allowed = {"TheAccountsPoliciesDecide", "SessionManagerHasNoResources", "Looking"}  # key policy; no ARNs; Describe*
-    for name, statement in statements():
-        if statement["Effect"] == "Allow" and "*" in listed(statement.get("Resource", [])):
-            assert statement["Sid"] in allowed, name
+def test_a_driver_does_not_sit_on_spot() -> None:
+    """EMR labels nodes by market; drivers require the market that the core nodes, which always exist, have."""
+    labels = configured(CLUSTER["Cluster"])["yarn-site"]
+    drivers = labels["yarn.node-labels.am.default-node-label-expression"]
+    groups = CLUSTER["Cluster"]["Instances"]
+    assert labels["yarn.node-labels.enabled"] == "true"
+    assert groups["CoreInstanceGroup"]["Market"] == drivers
+    assert drivers not in [g["Market"] for g in groups["TaskInstanceGroups"]]
+
+
+def test_every_node_is_of_the_type_that_was_asked_for_and_counted() -> None:
+    """There are no groups of other instance types, such as GPUs: `plan` and the quotas assume a single type."""
+    instances = rendered(Compute="cluster", InstanceType="m7i.2xlarge")["Cluster"]["Instances"]
+    groups = [instances["MasterInstanceGroup"], instances["CoreInstanceGroup"], *instances["TaskInstanceGroups"]]
+    assert [g["InstanceType"] for g in groups] == ["m7i.2xlarge"] * 3
+
+
+def test_a_small_cluster_is_one_node_that_a_job_fits_on() -> None:
+    cluster = rendered(Compute="cluster", Small="true")["Cluster"]
+    assert cluster["Instances"].keys() & {"CoreInstanceGroup", "TaskInstanceGroups"} == set()
+    assert "ManagedScalingPolicy" not in cluster
+    said = configured(cluster)
+    assert "yarn-site" not in said, "the driver would wait forever for a node with the label"
+    kinds = ("driver.memory", "driver.memoryOverhead", "executor.memory", "executor.memoryOverhead")
+    gigabytes = [int(said["spark-defaults"][f"spark.{kind}"].removesuffix("g")) for kind in kinds]
+    assert sum(gigabytes) <= 12, "memory that YARN offers on 16 GiB"
+
+
+def test_three_primaries_come_with_four_core_nodes_and_without_studio() -> None:
+    cluster = rendered(Compute="cluster", HighAvailability="true")["Cluster"]
+    groups, limits = cluster["Instances"], cluster["ManagedScalingPolicy"]["ComputeLimits"]
+    assert groups["MasterInstanceGroup"]["InstanceCount"] == 3
+    assert groups["CoreInstanceGroup"]["InstanceCount"] == 4, "from four nodes on, HDFS keeps two copies"
+    assert limits["MinimumCapacityUnits"] == limits["MaximumCoreCapacityUnits"] == 4
+    assert groups["TerminationProtected"] is True
+    assert "AutoTerminationPolicy" not in cluster
+    assert "JupyterEnterpriseGateway" not in [a["Name"] for a in cluster["Applications"]]
+
+
+@pytest.mark.parametrize("compute", ["none", "cluster", "serverless"])
+def test_the_studio_is_there_whatever_runs(compute: str) -> None:
+    (studio,) = of_type("AWS::EMR::Studio", rendered(Compute=compute))
+    assert studio["DefaultS3Location"] == f"s3://fruitlake-{ACCOUNT}-{REGION}/notebooks"
+    assert studio["EncryptionKeyArn"] == KEY
+
+
+def test_logs_have_the_key_that_the_bucket_asks_for_and_no_copy_leaves_the_account() -> None:
+    assert CLUSTER["Cluster"]["LogEncryptionKmsKeyId"] == KEY
+    spark = configured(CLUSTER["Cluster"])["spark-defaults"]
+    bucket = f"s3://fruitlake-{ACCOUNT}-{REGION}"
+    assert spark["spark.eventLog.dir"] == spark["spark.history.fs.logDirectory"] == f"{bucket}/spark-events"
+    (application,) = of_type("AWS::EMRServerless::Application", rendered(Compute="serverless"))
+    monitoring = application["MonitoringConfiguration"]
+    assert monitoring["S3MonitoringConfiguration"] == {"LogUri": f"{bucket}/logs/", "EncryptionKeyArn": KEY}
+    assert monitoring["ManagedPersistenceMonitoringConfiguration"]["Enabled"] is False
+
+
+def test_a_small_application_stays_below_a_new_accounts_quota() -> None:
+    small, large = (rendered(Compute="serverless", Small=s)["Serverless"]["MaximumCapacity"] for s in ("true", "false"))
+    assert (small["Cpu"], large["Cpu"]) == ("16 vCPU", "128 vCPU")
+
+
+def test_the_instance_profile_is_named_like_its_role() -> None:
+    (profile,) = of_type("AWS::IAM::InstanceProfile")
+    assert [profile["InstanceProfileName"]] == profile["Roles"]
 
 
 def test_nothing_is_open_to_the_world() -> None:
@@ -86,83 +129,47 @@ def test_nothing_is_open_to_the_world() -> None:
     assert not types & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
     rules = [r for g in of_type("AWS::EC2::SecurityGroup") for r in g.get("SecurityGroupIngress", [])]
     rules += of_type("AWS::EC2::SecurityGroupIngress")
-    assert len(rules) > 10
-    for rule in rules:
-        assert "CidrIpv6" not in rule
-        assert rule.get("CidrIp", "10.21.0.0/16") == "10.21.0.0/16"
+    assert {r.get("CidrIp", "10.21.0.0/16") for r in rules} == {"10.21.0.0/16"}
+    assert not any("CidrIpv6" in r for r in rules)
     assert not any(subnet["MapPublicIpOnLaunch"] for subnet in of_type("AWS::EC2::Subnet"))
-
-
-def test_the_bucket_takes_no_other_encryption_and_no_plain_connection() -> None:
     (bucket,) = of_type("AWS::S3::Bucket")
-    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    (policy,) = of_type("AWS::S3::BucketPolicy")
-    denied = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
-    assert {s["Effect"] for s in denied.values()} == {"Deny"}
-    assert denied["TlsOnly"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert len(denied["TlsOnly"]["Resource"]) == 2
-    # a header that is not there means the bucket's own encryption: only another one is refused
-    header = "s3:x-amz-server-side-encryption"
-    assert denied["NoOtherEncryption"]["Condition"] == {
-        "Null": {header: "false"},
-        "StringNotEquals": {header: "aws:kms"},
-    }
-    assert "NoOtherKey" in denied
 
 
-def test_old_logs_versions_and_broken_uploads_go() -> None:
+def test_old_logs_versions_and_broken_uploads_go_and_the_lake_stays() -> None:
     (bucket,) = of_type("AWS::S3::Bucket")
     rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
-    assert {"logs", "versions", "uploads"} <= rules.keys()
-    assert not any("lake" in rule.get("Prefix", "") for rule in rules.values())
-    assert all("Prefix" in r for r in rules.values() if "ExpirationInDays" in r), "nothing but these prefixes expires"
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules.values() if "ExpirationInDays" in rule}
+    assert expiring == {"logs/": 90, "spark-events/": 30, "athena-results/": 30}, "nothing else may expire"
+    assert {"versions", "uploads"} <= rules.keys()
 
 
 def test_what_holds_data_outlives_the_stack_unless_it_could_not_be_made() -> None:
-    for name in ("Key", "Bucket", "BucketPolicy", "Bronze", "Silver", "Gold"):
-        assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate", "else a second try meets what is left"
+    for name in ("Key", "Bucket", "BucketPolicy"):
+        assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate", "leftovers would block a retry"
         assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_a_private_cluster_reaches_its_manager_and_what_its_nodes_install() -> None:
-    """What AWS documents for emr-spark-8 in a private subnet: release notes, and "Sample policies for private
-    subnets that access Amazon S3"."""
-    manager = RESOURCES["ManagerEndpoint"]
-    assert manager["Properties"]["ServiceName"] == {"Fn::Sub": "aws.api.${AWS::Region}.emr-service-cell01"}
-    assert manager["Properties"]["SecurityGroupIds"] == [{"Ref": "ServiceGroup"}]
-    assert manager["Condition"] == RESOURCES["Cluster"]["Condition"]
-    (rule,) = RESOURCES["ServiceGroup"]["Properties"]["SecurityGroupIngress"]
-    assert (rule["FromPort"], rule["ToPort"], rule["CidrIp"]) == (443, 443, "10.21.0.0/16")
-    endpoints = {n for n, r in RESOURCES.items() if r["Type"] == "AWS::EC2::VPCEndpoint"}
-    assert endpoints <= {*RESOURCES["Cluster"]["DependsOn"]}
-    allowed = {
-        (s["Sid"], resource["Fn::Sub"].split(":::")[1])
-        for n, s in statements()
-        if n == "S3Endpoint" and s["Sid"] not in ("TheLake", "ThePhotos")
-        for resource in s["Resource"]
-    }
-    assert allowed == {
-        ("WhatNodesInstall", "al2023-repos-${AWS::Region}-de612dc2/*"),
-        ("WhatNodesInstall", "repo.${AWS::Region}.emr.amazonaws.com/*"),
-        ("WhatNodesInstall", "aws157-instance-data-0-prod-${AWS::Region}/*"),
-        ("WhatNodesInstall", "aws157-instance-data-1-prod-${AWS::Region}/*"),
-        ("LogsAndSparkHistoryThatEmrKeeps", "aws157-logs-prod-${AWS::Region}/*"),
-        ("LogsAndSparkHistoryThatEmrKeeps", "prod.${AWS::Region}.appinfo.src/*"),
-    }
+def test_a_private_cluster_waits_for_its_endpoints_and_finds_the_rule_that_emr_asks_for() -> None:
+    endpoints = {n: r for n, r in CLUSTER.items() if r["Type"] == "AWS::EC2::VPCEndpoint"}
+    assert endpoints.keys() <= {*RESOURCES["Cluster"]["DependsOn"]}
+    interfaces = [r for r in endpoints.values() if r["VpcEndpointType"] == "Interface"]
+    assert len(interfaces) == ENDPOINTS, "the plan's price counts them"
+    manager = endpoints["ManagerEndpoint"]
+    assert manager["ServiceName"] == f"aws.api.{REGION}.emr-service-cell01"
+    assert manager["SecurityGroupIds"] == [CLUSTER["Cluster"]["Instances"]["ServiceAccessSecurityGroup"]]
+    rules = of_type("AWS::EC2::SecurityGroupIngress")
+    assert ("ServiceGroup", "PrimaryGroup", 9443) in [
+        (r["GroupId"], r["SourceSecurityGroupId"], r["FromPort"]) for r in rules
+    ]
 
 
-def test_the_plan_counts_the_endpoints_of_a_cluster() -> None:
-    counted = [r for r in of_type("AWS::EC2::VPCEndpoint") if r["VpcEndpointType"] == "Interface"]
-    assert len(counted) == ENDPOINTS
-
-
-def test_every_resource_is_tagged() -> None:
-    for name, resource in RESOURCES.items():
-        if resource["Type"] not in UNTAGGED:
-            assert {"Key": "project", "Value": "fruitlake"} in resource["Properties"]["Tags"], name
+def test_everything_is_tagged_with_the_stack() -> None:
+    """CloudFormation propagates the stack's tags; resources that policies identify by tag also set them explicitly."""
+    tags = deployment("CreateStack", "fruitlake", {}).parameters["Tags"]
+    assert {"Key": "stack", "Value": "fruitlake"} in tags
+    assert {"Key": "stack", "Value": "fruitlake"} in CLUSTER["Cluster"]["Tags"]
+    assert {"Key": "stack", "Value": "fruitlake"} in rendered(Compute="serverless")["Serverless"]["Tags"]
 
 
 def test_no_secret_is_written_in_it() -> None:
@@ -177,44 +184,16 @@ def test_disks_and_wires_are_encrypted_and_metadata_needs_a_token() -> None:
     encryption = configuration["EncryptionConfiguration"]
     assert encryption["EnableAtRestEncryption"] is encryption["EnableInTransitEncryption"] is True
     disks = encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]
-    assert disks["EnableEbsEncryption"] is True
+    assert (disks["EnableEbsEncryption"], disks["AwsKmsKey"]) == (True, KEY)
     assert configuration["InstanceMetadataServiceConfiguration"]["MinimumInstanceMetadataServiceVersion"] == 2
 
 
-def test_three_primaries_are_protected_and_never_idle_out() -> None:
-    (cluster,) = of_type("AWS::EMR::Cluster")
-    condition, without, limit = cluster["AutoTerminationPolicy"]["Fn::If"]
-    assert condition == "ThreePrimaries"
-    assert without == {"Ref": "AWS::NoValue"}
-    assert "IdleTimeout" in limit
-    instances = cluster["Instances"]
-    assert instances["TerminationProtected"]["Fn::If"] == ["ThreePrimaries", True, False]
-    assert instances["MasterInstanceGroup"]["InstanceCount"]["Fn::If"] == ["ThreePrimaries", 3, 1]
-
-
-def test_workers_scale_and_task_nodes_are_spot() -> None:
-    (cluster,) = of_type("AWS::EMR::Cluster")
-    limits = cluster["ManagedScalingPolicy"]["ComputeLimits"]
-    assert limits["UnitType"] == "Instances"
-    assert {"MinimumCapacityUnits", "MaximumCapacityUnits", "MaximumOnDemandCapacityUnits"} <= limits.keys()
-    assert cluster["Instances"]["TaskInstanceGroups"][0]["Market"] == "SPOT"
-
-
-def test_athena_encrypts_and_limits() -> None:
+def test_athenas_results_go_where_they_expire_and_no_query_scans_without_a_limit() -> None:
     (group,) = of_type("AWS::Athena::WorkGroup")
     configuration = group["WorkGroupConfiguration"]
     assert configuration["EnforceWorkGroupConfiguration"] is True
-    assert "BytesScannedCutoffPerQuery" in configuration
-    assert configuration["ResultConfiguration"]["EncryptionConfiguration"]["EncryptionOption"] == "SSE_KMS"
-
-
-@pytest.mark.parametrize("line", ["emr-spark-8", "emr-7"])
-def test_notebooks_are_kept_on_both_release_lines(line: str) -> None:
-    if line == "emr-spark-8":  # it has no JupyterHub
-        (studio,) = of_type("AWS::EMR::Studio")
-        assert studio["DefaultS3Location"] == {"Fn::Sub": "s3://${Bucket}/notebooks"}
-        return
-    (cluster,) = of_type("AWS::EMR::Cluster")
-    _, persistence, _ = cluster["Configurations"][1]["Fn::If"]
-    assert persistence["Classification"] == "jupyter-s3-conf"
-    assert persistence["ConfigurationProperties"]["s3.persistence.enabled"] == "true"
+    assert 10**9 < configuration["BytesScannedCutoffPerQuery"] < 10**11
+    (bucket,) = of_type("AWS::S3::Bucket")
+    expiring = [rule["Prefix"] for rule in bucket["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
+    place = configuration["ResultConfiguration"]["OutputLocation"]
+    assert place.removeprefix(f"s3://{bucket['BucketName']}/") in expiring

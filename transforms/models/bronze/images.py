@@ -1,7 +1,13 @@
-from transforms.run import active
+"""bronze.images: one row per distinct photo."""
+
+from transforms.run import BuildResult
 
 
-def model(dbt, session):
-    dbt.config(materialized="published", meta={"decides_itself": True})
-    dbt.ref("quarantine")  # what was rejected is safe before what was accepted is shown
-    return active().ingestion.images()
+def model(dbt, run):
+    """Append new photos, and correct the labels of photos that moved."""
+    dbt.config(materialized="published", full_refresh=False, meta={"always_run": True})
+    dbt.ref("quarantine")  # rejected files are recorded before accepted ones become visible
+    rows = run.ingestion.images()
+    if rows is not None or run.current("bronze.images") is None:
+        run.ingestion.check_quarantined(run.max_quarantine_share)
+    return None if rows is None else BuildResult(rows, corrections=run.ingestion.corrections())

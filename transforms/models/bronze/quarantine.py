@@ -1,6 +1,10 @@
-from transforms.run import active
+"""bronze.quarantine: one row per rejected source file and version of it."""
+
+from transforms.run import BuildResult
 
 
-def model(dbt, session):
-    dbt.config(materialized="published", meta={"decides_itself": True})
-    return active().ingestion.quarantine()
+def model(dbt, run):
+    """Append the files that were rejected for the first time."""
+    dbt.config(materialized="published", full_refresh=False, meta={"always_run": True})
+    rows = run.ingestion.quarantine()
+    return None if rows is None else BuildResult(rows)

@@ -1,7 +1,9 @@
+"""gold.fruit_vectors: one row per photo."""
+
 from transforms.gold import project
-from transforms.run import active
 
 
-def model(dbt, session):
+def model(dbt, run):
+    """Project the features on the kept components."""
     dbt.config(materialized="published")
-    return project(active(), dbt.ref("image_features"), dbt.ref("pca"))
+    return project(run, dbt.ref("image_features"), dbt.ref("pca"), dbt.is_incremental)

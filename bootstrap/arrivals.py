@@ -1,0 +1,68 @@
+"""List the files that have arrived in a source, with Spark's file stream, without opening them.
+
+source ──listing per trigger──▶ new files ──batch by batch──▶ Arrival: the file, and when it arrived
+
+Spark remembers files by path in its checkpoint. It ignores names that begin with `_` or `.`, and never returns a file
+twice, so overwritten files are left to the next ordinary run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from catalog.storage import local_or_s3
+from ingestion.walk import Source, SourceFile
+
+_SCHEMA = "path string, modificationTime timestamp, length bigint, content binary"  # `binaryFile` has no other
+_WAIT_AT_MOST = 30.0  # seconds, for files that are still being written
+_OPTIONS = {
+    "recursiveFileLookup": "true",
+    # counted from the newest file: with the default of a week, files copied with an older date (`cp -p`) are silently
+    # ignored
+    "maxFileAge": "36500d",
+    "ignoreMissingFiles": "true",  # a file deleted before its batch must not end the stream
+}
+
+
+class Arrival(NamedTuple):
+    """A file, and its time of arrival in seconds since 1970, which is later than its date if the date was copied."""
+
+    file: SourceFile
+    since: float
+
+
+def read_arrivals(spark: SparkSession, root: str, files_per_batch: int) -> DataFrame:
+    """A streaming DataFrame of the paths of a source's files, at most files_per_batch of them per batch."""
+    options = _OPTIONS | {"maxFilesPerTrigger": str(files_per_batch)}
+    place = re.sub(r"([\[\]{}*?\\])", r"\\\1", root)  # Spark would read them as a glob
+    return spark.readStream.format("binaryFile").schema(_SCHEMA).options(**options).load(place).select("path")
+
+
+def look_at(source: Source, batch: Iterable[Row], settle: float) -> list[Arrival]:
+    """Look at the files of a batch that still exist, after waiting until none was written to for `settle` seconds."""
+    paths = [path for row in batch if os.path.lexists(path := local_or_s3(row.path))]
+    deadline = time.monotonic() + _WAIT_AT_MOST
+    while any(_is_young(path, settle) for path in paths) and time.monotonic() < deadline:
+        time.sleep(min(settle, 0.2))
+    return [Arrival(source.look(path), _came(path)) for path in paths]
+
+
+def _is_young(path: str, settle: float) -> bool:
+    try:
+        return 0 <= time.time() - os.stat(path).st_mtime < settle  # ignores dates in the future
+    except OSError:
+        return False
+
+
+def _came(path: str) -> float:
+    try:
+        found = os.stat(path)
+        return max(found.st_mtime, found.st_ctime)
+    except OSError:
+        return time.time()

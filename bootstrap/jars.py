@@ -1,0 +1,115 @@
+"""Download the jars that embedded Spark needs besides its own, once, and check their SHA-256. Clusters have theirs.
+
+python -m bootstrap.jars     run by `make` during setup, so that later runs need no network
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from bootstrap import settings as settings_module
+from catalog.errors import FruitlakeError, SettingsError
+from catalog.storage import write_object
+
+_TIMEOUT = 60  # seconds without data
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One artifact of Maven Central; size in MB, for messages."""
+
+    group: str
+    name: str
+    version: str
+    sha256: str
+    size: int
+    extension: str = "jar"
+
+    @property
+    def file(self) -> str:
+        """The file's name, in the repository and in the cache."""
+        return f"{self.name}-{self.version}.{self.extension}"
+
+    @property
+    def path(self) -> str:
+        """The file's path below the root of a Maven repository."""
+        return f"{self.group.replace('.', '/')}/{self.name}/{self.version}/{self.file}"
+
+
+# Iceberg 1.11.0 is the version of EMR's release emr-spark-8.1.0. The SQLite driver is for the catalog of a local lake,
+# the AWS bundle for a lake in S3.
+JARS = (
+    Jar(
+        "org.apache.iceberg",
+        "iceberg-spark-runtime-4.1_2.13",
+        "1.11.0",
+        "d6ea6c5d099288daeb7d5a92061bd3d7d8f296492632b42378e5f2f0e3066242",
+        48,
+    ),
+    Jar(
+        "org.apache.iceberg",
+        "iceberg-aws-bundle",
+        "1.11.0",
+        "38f01da7e96850cdd05e6616d758b77b43314b712a8808e3f9a824d56976162f",
+        64,
+    ),
+    Jar(
+        "org.xerial",
+        "sqlite-jdbc",
+        "3.50.3.0",
+        "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08",
+        14,
+    ),
+)
+
+
+def fetch(cache: Path, repository: str, jars: Sequence[Jar] | None = None) -> list[Path]:
+    """Paths of the jars (JARS unless given) in the cache; missing ones are downloaded from a Maven repository.
+
+    Raises SettingsError if a download fails or has another SHA-256 than the pinned one.
+    """
+    wanted = JARS if jars is None else jars
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return list(pool.map(lambda jar: _fetch(jar, cache / "jars", repository), wanted))
+
+
+def missing(cache: Path) -> list[Jar]:
+    """The jars that are not in the cache yet."""
+    return [jar for jar in JARS if not (cache / "jars" / jar.file).exists()]
+
+
+def _fetch(jar: Jar, folder: Path, repository: str) -> Path:
+    target = folder / jar.file
+    if target.exists():
+        return target
+    address = f"{repository.rstrip('/')}/{jar.path}"
+    try:
+        with urlopen(address, timeout=_TIMEOUT) as answer:
+            data = answer.read()
+    except (URLError, OSError, ValueError) as error:
+        raise SettingsError(
+            f"{jar.file} ({jar.size} MB) cannot be fetched from {repository} ({getattr(error, 'reason', error)}): "
+            "connect this machine once, or name a Maven mirror in FRUITLAKE_MAVEN_REPOSITORY"
+        ) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != jar.sha256:
+        raise SettingsError(f"{address} has the SHA-256 {found}, not the pinned {jar.sha256}: use another mirror")
+    write_object(str(target), data)
+    return target
+
+
+if __name__ == "__main__":
+    settings = settings_module.load()
+    try:
+        if wanted := missing(settings.cache):
+            print(f"fetching {', '.join(f'{jar.file} ({jar.size} MB)' for jar in wanted)}")
+        fetch(settings.cache, settings.maven_repository)
+    except FruitlakeError as problem:
+        sys.exit(f"error: {problem}")

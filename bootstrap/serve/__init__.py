@@ -1,0 +1,1 @@
+"""`fruitlake serve`: `fruitlake identify` over HTTP."""

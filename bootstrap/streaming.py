@@ -1,0 +1,238 @@
+"""Ingest photos as they arrive: Spark Structured Streaming finds new files, and each batch is processed like a run.
+
+source ──arrivals.py──▶ batch ──▶ bronze ─▶ silver ─▶ gold.fruit_vectors     audited and published within seconds
+                          └─ every --marts-every ──▶ an ordinary run         PCA if there is none, marts, report
+
+After a crash, Spark repeats the last batch. Photos that are stored already are skipped, so this changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming.query import StreamingQuery
+from rich.console import Console
+
+from bootstrap.arrivals import Arrival, look_at, read_arrivals
+from bootstrap.batch_figures import figures_of
+from bootstrap.pipeline import check_photos, open_run, source_of
+from bootstrap.reporting import report_run
+from bootstrap.session import start, starting
+from bootstrap.settings import Settings
+from bootstrap.standing import find_standing
+from bootstrap.summary import print_conflicts, print_warnings
+from catalog.checkpoints import checkpoints
+from catalog.compaction import compact
+from catalog.errors import (
+    BusyError,
+    ConcurrentPublishError,
+    ErasedMeanwhileError,
+    RunError,
+    SettingsError,
+    SourceError,
+)
+from catalog.storage import delete_folder, exists, is_remote
+from catalog.tables import FRUIT_VECTORS, PCA
+from expectations.suites import load
+from ingestion.source import to_arrow
+from transforms.dbt import build_models
+from transforms.run import Run
+from transforms.spark_error import reason_of
+from transforms.weights import prepare
+
+_LIVE = ("quarantine", "images", "image_features", "fruit_vectors")  # the models that a batch builds
+_QUIET = Console(quiet=True)
+_POLL = 0.2  # seconds between checks of the query
+_RETRY = 1.0  # seconds between attempts while another process holds the lake
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The timing of a stream.
+
+    Attributes:
+        trigger: seconds between listings of the source; None to process the files that are there, and end.
+        photos_per_batch: maximum number of files per batch.
+        settle: seconds since the last write before a file is read.
+        marts_every: seconds between ordinary runs.
+    """
+
+    trigger: float | None
+    photos_per_batch: int
+    settle: float
+    marts_every: float
+
+
+class _StoppedError(Exception):
+    """Raised to end the stream before the next batch."""
+
+
+class Stream:
+    """A stream of photos into a lake. To end it, set `stop`: the current batch is finished, and no other is started.
+
+    Args:
+        settings: where the photos and the lake are.
+        pace: the timing.
+        console: for a line per batch.
+        metrics: file to append the figures of each batch to, as lines of JSON.
+
+    Raises:
+        FruitlakeError: the photos, the lake or the weights cannot be used.
+    """
+
+    def __init__(self, settings: Settings, pace: Pace, console: Console, metrics: Path | None = None) -> None:
+        self.stop = threading.Event()
+        self._settings, self._pace, self._console, self._metrics = settings, pace, console, metrics
+        self._source = source_of(settings)
+        if is_remote(self._source.root):
+            raise SettingsError(
+                f"stream watches folders, not '{self._source.root}': embedded Spark cannot list a bucket by itself; "
+                "run `fruitlake run` now and then instead"
+            )
+        self._lake = settings.open_lake()
+        self._lake.check_writable()
+        name = hashlib.sha256(self._source.root.encode()).hexdigest()[:12]  # each source has its own
+        self._checkpoint = f"{checkpoints(self._lake, settings.cache)}/{name}"
+        self._busy = threading.Lock()  # Spark calls `_take` in another thread
+        self._failure: Exception | None = None
+        self._stale = True  # whether the marts may lack photos; a previous stream may have left some
+        self._refresh_at = time.monotonic() + pace.marts_every
+        with console.status("preparing MobileNetV2"):
+            exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
+        self._featurizer = exported if settings.precision == "fp32" else None  # int8 is calibrated on bronze's photos
+        load()  # Great Expectations, before other threads import
+        logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # it logs pages; `run` raises the error
+        with console.status(starting(settings)):
+            self._spark = start(settings, self._lake)
+
+    def run(self) -> None:
+        """Process batches until `stop` is set or, without a trigger, no file is left. Raises a batch's error."""
+        try:
+            while not self._follow():
+                self._console.print("photos were erased: the source is listed anew")
+                delete_folder(self._checkpoint)
+            if not self.stop.is_set():
+                self._refresh()
+        except _StoppedError:  # while waiting for another process
+            return
+
+    def _follow(self) -> bool:
+        """Run one streaming query until it ends. Returns False if an erasure removed its checkpoint."""
+        self._failure = None
+        query = self._query()
+        try:
+            while query.isActive and not self.stop.wait(_POLL):
+                if self._stale and time.monotonic() >= self._refresh_at:
+                    with self._busy:
+                        self._refresh()
+        except BaseException:
+            self.stop.set()
+            raise
+        finally:
+            with self._busy:  # wait for the current batch; if `stop` is set, the next one raises
+                pass
+            query.stop()
+        if self.stop.is_set():
+            return True
+        if self._forgotten():
+            return False
+        if error := self._failure or query.exception():
+            raise self._failure or RunError(f"the stream ended: {reason_of(error)}") from error
+        return True
+
+    def _query(self) -> StreamingQuery:
+        found = read_arrivals(self._spark, self._source.root, self._pace.photos_per_batch)
+        writer = found.writeStream.foreachBatch(self._take).option("checkpointLocation", self._checkpoint)
+        if self._pace.trigger is None:
+            return writer.trigger(availableNow=True).start()
+        return writer.trigger(processingTime=f"{round(self._pace.trigger * 1000)} milliseconds").start()
+
+    def _take(self, frame: DataFrame, number: int) -> None:
+        """Process a batch; called by Spark, in order. If it raises, the query ends; the next one repeats the batch."""
+        with self._busy:
+            try:
+                if self.stop.is_set():
+                    raise _StoppedError
+                started = time.monotonic()
+                arrivals = look_at(self._source, frame.collect(), self._pace.settle)
+                if not any(arrival.file.ignored is None for arrival in arrivals):
+                    return
+                run = self._patiently(lambda: self._build(arrivals))
+                self._stale |= run.published()
+                self._tell(run, arrivals, number, time.monotonic() - started)
+            except Exception as error:
+                self._failure = error
+                raise
+
+    def _build(self, arrivals: list[Arrival] | None) -> Run:
+        """Build the live tables from the arrivals; if None, or without a PCA, all tables from the whole source."""
+        with open_run(self._settings, _QUIET, self._featurizer) as run:
+            if arrivals and self._forgotten():
+                raise RunError("photos were erased, and the stream's checkpoint with them")
+            pca = run.current(PCA.name)
+            if arrivals and pca and pca.properties.get("model_id") == run.model_id:
+                listed = pa.Table.from_batches([to_arrow([arrival.file for arrival in arrivals])])
+                run.arrivals = run.spark.createDataFrame(listed)
+                build_models(run, *_LIVE)
+            else:
+                build_models(run, *self._layers())
+        return run
+
+    def _forgotten(self) -> bool:
+        """Whether an erasure has removed the checkpoint, because it contains file names."""
+        return not exists(f"{self._checkpoint}/metadata")
+
+    def _layers(self) -> tuple[str, ...]:
+        """The selection of an ordinary run: everything, or only gold if the photos have been moved away."""
+        try:
+            check_photos(self._settings)
+        except SourceError:
+            return ("tag:gold",)
+        return ()
+
+    def _refresh(self) -> None:
+        """Do an ordinary run, for the marts, the report, and files that have changed since their batch.
+
+        Each batch adds a file per label to gold, so small files are merged first.
+        """
+        if self._lake.has_catalog() and self._lake.tables():
+            self._patiently(self._compact)
+            run = self._patiently(lambda: None if find_standing(self._settings, "all") else self._build(None))
+            if run:
+                print_warnings(run, self._console)
+                report_run(run, self._console)
+        self._stale = False
+        self._refresh_at = time.monotonic() + self._pace.marts_every
+
+    def _compact(self) -> None:
+        with self._lake.in_use() as alone:
+            if alone:  # otherwise a run that is in progress would be refused
+                compact(self._spark, self._lake, FRUIT_VECTORS.name)
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Retry while another process erases or vacuums, or if another run has published in the meantime."""
+        while True:
+            try:
+                return work()
+            except (BusyError, ConcurrentPublishError, ErasedMeanwhileError) as error:
+                if self.stop.wait(_RETRY):
+                    raise _StoppedError from error
+
+    def _tell(self, run: Run, arrivals: list[Arrival], number: int, seconds: float) -> None:
+        counts = run.ingested()
+        assert counts is not None  # there were arrivals
+        figures = figures_of(number, counts, arrivals, seconds)
+        self._console.print(str(figures), highlight=False, soft_wrap=True)
+        print_conflicts(run, self._console)
+        if self._metrics:
+            figures.append_to(self._metrics)

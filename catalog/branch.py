@@ -1,0 +1,189 @@
+"""Write, audit and publish on an Iceberg branch, as every change of a table does.
+
+    CREATE BRANCH audit_<run> AS OF the snapshot the run began with
+      ──append | overwrite | delete──▶ audit the branch ──seal: an empty commit with the audit's result──▶
+    fast_forward('main', branch)     refused if another run moved main meanwhile; then nothing of ours is published
+    DROP BRANCH
+
+Readers follow `main`, so they never see rows that were not audited.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from catalog.errors import ConcurrentPublishError
+from catalog.lake import CATALOG, Lake
+from catalog.scan import data_files
+from catalog.snapshots import PROPERTY, Snapshot
+from catalog.tables import Table
+
+T = TypeVar("T")
+_CORRECTIONS = "fruitlake_corrections"
+BRANCH = "audit_"  # prefix of the names of audit branches
+_TRIES = 8  # Iceberg does not retry a branch operation when another process commits first
+
+
+class AuditBranch:
+    """A branch of one table that starts from the snapshot that `main` pointed to when the run began.
+
+    Args:
+        base: the table's snapshot that the run works from; None if it was never published.
+    """
+
+    def __init__(self, spark: SparkSession, lake: Lake, table: Table, run_id: str, base: Snapshot | None) -> None:
+        self._spark = spark
+        self._lake = lake
+        self._table = table
+        self._base = base
+        self._main = f"{CATALOG}.{lake.identifier(table.name)}"
+        self.name = branch_name(run_id)
+        self._branch = f"{self._main}.branch_{self.name}"
+        lake.create(table)
+        as_of = f" AS OF VERSION {base.id}" if base else ""
+        self._sql(f"ALTER TABLE {self._main} CREATE BRANCH IF NOT EXISTS `{self.name}`{as_of}")
+        if (
+            base is None and self._java_table().currentSnapshot() is not None
+        ):  # the branch would start from another run's rows
+            self.drop()
+            raise overtaken(table.name)
+
+    def append(self, rows: DataFrame) -> None:
+        """Append rows to the branch."""
+        self._in_order(rows).writeTo(self._branch).append()
+
+    def overwrite(self, rows: DataFrame) -> None:
+        """Replace all rows of the table."""
+        self._in_order(rows).writeTo(self._branch).overwrite(F.lit(True))
+
+    def correct(self, corrections: DataFrame) -> None:
+        """Update the rows with the same image_id: set the other columns of the corrections."""
+        corrections.createOrReplaceTempView(_CORRECTIONS)
+        values = ", ".join(f"t.`{c}` = c.`{c}`" for c in corrections.columns if c != "image_id")
+        self._sql(
+            f"MERGE INTO {self._branch} AS t USING {_CORRECTIONS} AS c ON t.image_id = c.image_id "
+            f"WHEN MATCHED THEN UPDATE SET {values}"
+        )
+
+    def delete(self, condition: str) -> None:
+        """Delete the rows for which a SQL condition is true."""
+        self._sql(f"DELETE FROM {self._branch} WHERE {condition}")
+
+    def rows(self) -> DataFrame:
+        """All rows of the branch: the table as it will be published."""
+        return self._spark.table(self._branch)
+
+    def added(self) -> DataFrame:
+        """Only the rows appended since the snapshot that the branch started from."""
+        if self._base is None:
+            return self.rows()
+        scan = self._spark.read.option("start-snapshot-id", str(self._base.id))
+        return scan.option("end-snapshot-id", str(self._head())).table(self._main)
+
+    def new_files(self) -> dict[str, int]:
+        """Data files added on the branch: size in bytes by URI."""
+        loaded = self._lake.load(self._table.name)
+        assert loaded is not None  # the branch exists
+        before = data_files(loaded, self._base.id) if self._base else {}
+        now = data_files(loaded, loaded.refs()[self.name].snapshot_id)
+        return {uri: size for uri, size in now.items() if uri not in before}
+
+    def seal(self, facts: Mapping[str, str]) -> None:
+        """Commit an empty snapshot whose summary holds these facts, among them the audit's result."""
+        commit = self._java_table().newFastAppend().toBranch(self.name)
+        for name, value in facts.items():
+            commit = commit.set(f"{PROPERTY}{name}", value)
+        commit.commit()
+
+    def fast_forward(self) -> None:
+        """Make the branch what readers see. Raises ConcurrentPublishError if main is no longer its base."""
+        try:
+            self._sql(f"CALL {CATALOG}.system.fast_forward('{self._main}', 'main', '{self.name}')")
+        except (PySparkException, Py4JJavaError) as error:
+            if "ancestor" not in str(error):
+                raise
+            raise overtaken(self._table.name) from error
+
+    def drop(self) -> None:
+        """Drop the branch if it is still there; `main` keeps what was fast-forwarded to it."""
+        self._sql(f"ALTER TABLE {self._main} DROP BRANCH IF EXISTS `{self.name}`")
+
+    def _in_order(self, rows: DataFrame) -> DataFrame:
+        return rows.select([c.name for c in self._table.columns])
+
+    def _head(self) -> int:
+        return int(self._java_table().snapshot(self.name).snapshotId())
+
+    def _java_table(self) -> Any:
+        return java_table(self._spark, self._main)
+
+    def _sql(self, statement: str) -> None:
+        _retried(lambda: self._spark.sql(statement))
+
+
+def branch_name(run_id: str) -> str:
+    """The name of a run's audit branch."""
+    return BRANCH + run_id.replace("-", "_")
+
+
+def begun(branch: str) -> datetime:
+    """When the run of an audit branch began, to the second; branches are named after their run."""
+    return datetime.strptime(branch.removeprefix(BRANCH)[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+def is_young(branch: str) -> bool:
+    """Whether the run of an audit branch may still be in progress: it began less than a day ago."""
+    return datetime.now(UTC) - begun(branch) < timedelta(days=1)
+
+
+def java_table(spark: SparkSession, name: str) -> Any:
+    """Iceberg's Java Table, for operations that have no SQL."""
+    jvm: Any = spark.sparkContext._jvm
+    return jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+
+
+def overtaken(table: str) -> ConcurrentPublishError:
+    """The error of a run whose table another run has published in the meantime."""
+    return ConcurrentPublishError(
+        f"{table} was published by another run during this one, so this run's version was dropped: run again; "
+        "tables that are published already are kept and not built twice"
+    )
+
+
+def drop_branches(spark: SparkSession, lake: Lake, keep: Callable[[str], bool]) -> int:
+    """Drop all audit branches but those for whose name `keep` is true. Returns how many were dropped."""
+    dropped = 0
+    for table in lake.existing_tables():
+        loaded = lake.load(table)
+        for name in loaded.refs() if loaded else ():
+            if name.startswith(BRANCH) and not keep(name):
+                statement = f"ALTER TABLE {CATALOG}.{lake.identifier(table)} DROP BRANCH IF EXISTS `{name}`"
+                _retried(lambda statement=statement: spark.sql(statement))  # type: ignore[misc]
+                dropped += 1
+    return dropped
+
+
+def sql_literal(text: str) -> str:
+    """A Spark SQL string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + escaped.replace("${", "\\u0024{") + "'"  # Spark substitutes variables in ${…}, even inside quotes
+
+
+def _retried(operation: Callable[[], T]) -> T:
+    """Retry an operation while another process commits first. Raises the error of the last attempt."""
+    for tried in range(1, _TRIES + 1):
+        try:
+            return operation()
+        except (PySparkException, Py4JJavaError) as error:
+            if tried == _TRIES or not any(name in str(error) for name in ("CommitFailedException", "AlreadyExists")):
+                raise
+            time.sleep(0.05 * 2**tried)
+    raise AssertionError("the loop returns or raises")

@@ -1,0 +1,106 @@
+"""A lake in S3: AWS Glue is its catalog, and the region of both is checked before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pyiceberg.table import Table as IcebergTable
+
+from catalog import aws, bucket, object_versions
+from catalog.errors import CatalogError, SettingsError
+from catalog.lake import Lake
+
+
+class BucketLake(Lake):
+    """A lake below an s3:// prefix, with its tables in AWS Glue."""
+
+    locks = False
+
+    def __init__(self, uri: str, prefix: str, catalog: Mapping[str, str]) -> None:
+        super().__init__(uri, prefix, catalog)
+        if found := next((character for character in "#?" if character in uri), None):
+            raise SettingsError(
+                f"the lake '{uri}' cannot be there: Iceberg mistakes '{found}' for the end of an S3 address; "
+                "give --lake a prefix without it"
+            )
+
+    @property
+    def default_engine(self) -> str:
+        """Athena, unless the tables are in another catalog, which Athena cannot see."""
+        return "duckdb" if self._other_catalog else "athena"
+
+    def has_catalog(self) -> bool:
+        """Always: an AWS account has one Glue catalog per region."""
+        return True
+
+    def check_place(self, allowed_regions: Collection[str]) -> None:
+        """Raise RegionError if the bucket, or Glue, is in a region that is not allowed."""
+        bucket.check_region(self.uri, allowed_regions)
+        bucket.check_catalog_region(allowed_regions)
+
+    def check_writable(self) -> None:
+        """Raise AwsError if objects cannot be written and deleted below the lake's prefix."""
+        bucket.check_writable(self.uri)
+
+    @contextmanager
+    def in_use(self) -> Iterator[bool]:
+        """S3 has no locks, so whether another process uses the lake is unknown."""
+        yield False
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """S3 has no locks: runs notice an erasure by its record, and vacuum keeps young files."""
+        yield
+
+    def describe(self) -> str:
+        """The URI and the bucket's region."""
+        return f"{self.uri} ({bucket.region(self.uri)})"
+
+    def delete_versions(self) -> int:
+        """Delete noncurrent object versions, delete markers and unfinished uploads below the lake."""
+        return object_versions.delete_hidden(self.uri)
+
+    def delete_permanently(self, uri: str) -> None:
+        """Delete an object with all its versions."""
+        object_versions.delete_permanently(uri)
+
+    def check_versions_deletable(self) -> None:
+        """Raise AwsError if the bucket's versions cannot be listed."""
+        object_versions.keeps_versions(self.uri)
+
+    def load(self, table: str) -> IcebergTable | None:
+        """Load the table from Glue; raises CatalogError for another lake's table of the same name."""
+        with aws.explained("AWS Glue cannot be used"):
+            loaded = super().load(table)
+        if (
+            loaded and not self._other_catalog and loaded.location() != self.location(table)
+        ):  # Glue is shared by all lakes of the account
+            raise CatalogError(
+                f"{self.identifier(table)} in AWS Glue lies in '{loaded.location()}', so it is of another lake than "
+                f"'{self.uri}': give --lake that one, or --database-prefix another name"
+            )
+        return loaded
+
+    def _pyiceberg_properties(self) -> dict[str, Any]:
+        """Give PyIceberg our Glue client and file access, which renew the credentials of a role."""
+        return {"type": "glue", "client": aws.glue(), "py-io-impl": "catalog.bucket_io.BucketFileIO"}
+
+    def _spark_catalog(self) -> dict[str, str]:
+        endpoint = aws.endpoint("glue")
+        return {"type": "glue"} | ({"glue.endpoint": endpoint} if endpoint else {})
+
+    def _spark_io(self) -> dict[str, str]:
+        """Let Spark read and write objects with Iceberg's S3FileIO; Hadoop's S3 client is not needed."""
+        options = {
+            "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+            "client.region": aws.region(),
+            # if it is named, all clients share one provider; otherwise each loaded table searches for credentials
+            "client.credentials-provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
+        }
+        if server := aws.endpoint("s3"):  # a test server has no host name for each bucket
+            return options | {"s3.endpoint": server, "s3.path-style-access": "true"}
+        if bucket.region(self.uri) != aws.region():
+            options["s3.cross-region-access-enabled"] = "true"
+        return options

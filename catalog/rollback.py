@@ -1,0 +1,81 @@
+"""Roll one table back to an older snapshot, or every table to its state after a run. Starts no JVM."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pyiceberg.table.metadata import TableMetadata
+
+from catalog.errors import CatalogError
+from catalog.lake import Lake
+from catalog.snapshots import Snapshot, as_of, history_of, publications
+from catalog.storage import delete_folder
+from catalog.tables import TABLES
+
+_NAMED = 5  # runs that an error lists
+
+
+def rollback_table(lake: Lake, table: str, snapshot_id: int | str) -> Snapshot:
+    """Make an older snapshot of a table the current one; newer ones stay in the history.
+
+    Raises CatalogError if the table has no such snapshot.
+    """
+    history = lake.history(table)
+    found = next((s for s in history if str(s.id) == str(snapshot_id)), None)
+    if found is None:
+        known = ", ".join(str(s.id) for s in history) or "none"
+        raise CatalogError(
+            f"{table} has no snapshot {snapshot_id}, only {known}: see `fruitlake catalog history {table}`"
+        )
+    _make_current(lake, table, found)
+    return found
+
+
+def state_after(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
+    """Every table's snapshot at the time when the run published its last table; None for tables created later.
+
+    Raises CatalogError for a run that is not in the history, and for a table whose snapshot of that time has expired.
+    """
+    published = {t: loaded.metadata for t in TABLES if (loaded := lake.load(t)) and loaded.metadata.snapshot_log}
+    ends = _ends(published)
+    if run_id not in ends:
+        latest = ", ".join(sorted(ends)[-_NAMED:]) or "none"
+        raise CatalogError(f"no run '{run_id}' is in the lake's history, whose latest are: {latest}")
+    state = {table: as_of(table, metadata, ends[run_id]) for table, metadata in published.items()}
+    for table, version in state.items():
+        if version is None and not _has_first(table, published[table]):
+            raise CatalogError(f"the version of {table} after the run {run_id} has been expired: choose a later run")
+    return state
+
+
+def rollback_lake(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
+    """Roll every table back to its state after a run; tables created later are dropped, for the next run to build."""
+    state = state_after(lake, run_id)
+    for table, snapshot in state.items():
+        if snapshot is None:
+            lake.catalog.drop_table(lake.identifier(table))
+            delete_folder(lake.location(table))  # vacuum and erase only look at tables that exist
+        elif snapshot != lake.current(table):
+            _make_current(lake, table, snapshot)
+    return state
+
+
+def _ends(published: dict[str, TableMetadata]) -> dict[str, datetime]:
+    """When each run published its last snapshot, by run id; rollbacks do not count."""
+    ends: dict[str, datetime] = {}
+    for table, metadata in published.items():
+        first_seen = {version.id: (moment, version) for moment, version in reversed(publications(table, metadata))}
+        for moment, version in first_seen.values():
+            ends[version.run] = max(moment, ends.get(version.run, moment))
+    return ends
+
+
+def _has_first(table: str, metadata: TableMetadata) -> bool:
+    """Whether the table's first snapshot still exists, so that no earlier one can have expired."""
+    return any(version.properties.get("first") == "true" for version in history_of(table, metadata))
+
+
+def _make_current(lake: Lake, table: str, snapshot: Snapshot) -> None:
+    loaded = lake.load(table)
+    assert loaded is not None  # it has a history
+    loaded.manage_snapshots().set_current_snapshot(snapshot_id=snapshot.id).commit()

@@ -1,0 +1,117 @@
+"""Read a table's data files directly with Arrow: no JVM, and arrays as buffers instead of row by row.
+
+    snapshot ──PyIceberg plan_files──▶ Parquet files ─┬─▶ dataset(): a pyarrow dataset (DuckDB, erasure, identify)
+                                                      └─▶ FileScan: one Spark task per few files, pyarrow in each
+
+Every snapshot is copy-on-write, so its rows are exactly the rows of its data files, including the label column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table as IcebergTable
+
+from catalog.errors import CatalogError
+from catalog.lake import Lake
+from catalog.parquet import reader
+from catalog.storage import filesystem, local_or_s3
+from catalog.tables import TABLES, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession  # `status` and `query` must not wait for Spark's imports
+
+_ALL = AlwaysTrue()
+
+
+def data_files(
+    table: IcebergTable, snapshot_id: int | None = None, row_filter: BooleanExpression = _ALL
+) -> dict[str, int]:
+    """The data files of a snapshot, the current one by default: size in bytes by URI.
+
+    Raises CatalogError for a table with delete files, which Fruitlake never writes.
+    """
+    planned = _planned(table, snapshot_id, row_filter)
+    return {file.file_path: file.file_size_in_bytes for file in planned}
+
+
+def files_by_partition(table: IcebergTable, snapshot_id: int | None = None) -> dict[Any, list[str]]:
+    """URIs of a snapshot's data files by partition value, or all under None if the table is not partitioned.
+
+    Raises CatalogError for a table with delete files, which Fruitlake never writes.
+    """
+    found: dict[Any, list[str]] = {}
+    for file in _planned(table, snapshot_id):
+        found.setdefault(file.partition[0] if len(file.partition) else None, []).append(file.file_path)
+    return found
+
+
+def _planned(table: IcebergTable, snapshot_id: int | None, row_filter: BooleanExpression = _ALL) -> Iterator[DataFile]:
+    for task in table.scan(row_filter, snapshot_id=snapshot_id).plan_files():
+        if task.delete_files:
+            raise CatalogError(f"{'.'.join(table.name())} has delete files: compact it with rewrite_data_files first")
+        yield task.file
+
+
+def dataset(lake: Lake, name: str, snapshot_id: int | None = None) -> ds.Dataset:
+    """A snapshot's rows as a pyarrow dataset. Raises CatalogError if there is no such table."""
+    loaded = lake.load(name)
+    if loaded is None:
+        raise CatalogError(f"the lake '{lake.uri}' has no table {name}")
+    return dataset_of(TABLES[name], data_files(loaded, snapshot_id))
+
+
+def dataset_of(table: Table, files: Iterable[str]) -> ds.Dataset:
+    """Data files of a table as one pyarrow dataset."""
+    paths = [local_or_s3(file) for file in files]
+    if not paths:
+        return ds.dataset(table.arrow_schema.empty_table())
+    place, _ = filesystem(paths[0])
+    return ds.dataset(
+        [filesystem(path)[1] for path in paths], schema=table.arrow_schema, format="parquet", filesystem=place
+    )
+
+
+class FileScan:
+    """A snapshot's rows for `mapInArrow`, read by pyarrow inside the tasks. Replaces a DataFrame.
+
+    Args:
+        row_filter: (column, value) that rows must have.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        files: dict[str, int],
+        columns: Sequence[str],
+        row_filter: tuple[str, str] | None = None,
+    ) -> None:
+        self._spark = spark
+        self._files = dict(files)
+        self._columns = list(columns)
+        self._filter = row_filter
+
+    def select(self, *columns: str) -> FileScan:
+        """The same scan with fewer columns."""
+        return FileScan(self._spark, self._files, columns, self._filter)
+
+    def mapInArrow(
+        self, function: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]], schema: Any
+    ) -> DataFrame:
+        """Like `DataFrame.mapInArrow`, over batches that pyarrow reads inside the tasks."""
+        read = reader(self._columns, self._filter)
+        return self._tasks().mapInArrow(lambda batches: function(read(batches)), schema)
+
+    def _tasks(self) -> DataFrame:
+        """One row per file, ordered so that each task reads about the same number of bytes."""
+        slots = self._spark.sparkContext.defaultParallelism
+        by_size = sorted(self._files, key=lambda uri: -self._files[uri])
+        dealt = [
+            uri for first in range(slots) for uri in by_size[first::slots]
+        ]  # Spark splits the rows evenly, in order
+        return self._spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))

@@ -1,0 +1,47 @@
+"""Derived columns, which suites use but tables do not store: a row compared with the last snapshot, or with the PCA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from expectations.parameters import Audited
+
+
+def with_derived(table: str, rows: DataFrame, columns: set[str], audited: Audited) -> DataFrame:
+    """Add the derived ones among the columns to the rows, unless they cannot be computed in this run."""
+    for name in sorted(columns & DERIVED.get(table, {}).keys()):
+        rows = DERIVED[table][name](rows, audited) or rows
+    return rows
+
+
+def _centroid_shift(rows: DataFrame, audited: Audited) -> DataFrame | None:
+    """How far each label's centroid has moved, in units of its previous spread; null for a new label.
+
+    Not computed after a refit: the vectors of two PCAs lie in different spaces.
+    """
+    previous, pca = audited.previous, audited.context.pca
+    if previous is None or pca is None or previous.pca_id != pca.pca_id:
+        return None
+    before = previous.rows.select("label", F.struct("centroid", "spread").alias("before")).where("before.spread > 0")
+    moved = F.sqrt(_squared_distance(F.col("centroid"), F.col("before.centroid")))
+    shifted = rows.join(before, "label", "left")
+    return shifted.withColumn("centroid_shift", moved / F.col("before.spread")).drop("before")
+
+
+def _explained(rows: DataFrame, audited: Audited) -> DataFrame | None:
+    """How well the PCA fits each photo it was not fitted on; null for the others."""
+    shares = audited.context.explained
+    return rows.join(shares, "image_id", "left") if shares is not None else None
+
+
+def _squared_distance(here: Column, there: Column) -> Column:
+    return F.aggregate(F.zip_with(here, there, lambda a, b: (a - b) * (a - b)), F.lit(0.0), lambda s, x: s + x)
+
+
+DERIVED: dict[str, dict[str, Callable[[DataFrame, Audited], DataFrame | None]]] = {
+    "gold.fruit_vectors": {"explained": _explained},
+    "gold.label_summary": {"centroid_shift": _centroid_shift},
+}

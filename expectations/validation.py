@@ -1,0 +1,106 @@
+"""Validate the rows written to a table against its contract, in the executors: one Spark job per table.
+
+written ──mapInArrow, 32 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
+whole   ──keys──▶ duplicate keys
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from catalog.scan import FileScan
+from catalog.tables import Table
+from expectations.check_result import short
+
+_CHUNK = 32 * 1024 * 1024  # bytes of rows per pandera call; each call costs 5 ms by itself
+_EXAMPLES = 5
+_FOUND = "column string, check string, rows bigint, examples array<string>"
+_CHECKED = ""  # in place of a check's name: the row counts the rows that were validated
+
+Batches = Iterable[pa.RecordBatch]
+
+
+@dataclass
+class Violation:
+    """A check that failed. rows: how many rows fail it; examples: the keys of a few of them."""
+
+    column: str
+    check: str
+    rows: int
+    examples: list[str]
+
+
+def violations(table: Table, written: FileScan | DataFrame, k: int | None) -> tuple[int, list[Violation]]:
+    """Validate rows against the contract; returns the number of rows and the checks that failed."""
+    rows, found = 0, dict[tuple[str, str], Violation]()
+    columns = [c.name for c in table.columns]
+    for column, check, count, examples in written.select(*columns).mapInArrow(_validate(table, k), _FOUND).collect():
+        if check == _CHECKED:
+            rows += count
+            continue
+        violation = found.setdefault((column, check), Violation(column, check, 0, []))
+        violation.rows += count
+        violation.examples = [*violation.examples, *examples][:_EXAMPLES]
+    return rows, list(found.values())
+
+
+def repeated_keys(table: Table, whole: DataFrame, written: DataFrame | None) -> list[Violation]:
+    """Find duplicate keys in the whole table; if written is given, look only for the keys it has."""
+    key = list(table.key)
+    keys = whole.select(key)
+    if written is not None:
+        keys = keys.join(written.select(key).distinct(), key, "left_semi")
+    repeated = keys.groupBy(key).agg((F.count("*") - 1).alias("more")).where("more > 0")
+    rows = repeated.agg(F.sum("more")).first()
+    if rows is None or not rows[0]:
+        return []
+    examples = [_key(dict(zip(key, row, strict=False))) for row in repeated.limit(_EXAMPLES).collect()]
+    return [Violation(", ".join(key), "unique", rows[0], examples)]
+
+
+def _validate(table: Table, k: int | None) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+    def validate(batches: Batches) -> Iterator[pa.RecordBatch]:
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core
+        import polars as pl
+
+        from expectations.contracts import broken_checks
+
+        for chunk in _chunks(batches):
+            rows = pl.DataFrame(pa.Table.from_batches(chunk))
+            found = [("", _CHECKED, len(rows), list[str]())]
+            for column, check, where in broken_checks(table.name, rows, k):
+                wrong = rows.select(table.key) if where is None else rows.select(table.key).filter(where)
+                found.append((column, check, len(wrong), [_key(row) for row in wrong.head(_EXAMPLES).to_dicts()]))
+            yield pa.RecordBatch.from_pylist(
+                [dict(zip(("column", "check", "rows", "examples"), f, strict=True)) for f in found], _SCHEMA
+            )
+
+    return validate
+
+
+_SCHEMA = pa.schema(
+    [("column", pa.string()), ("check", pa.string()), ("rows", pa.int64()), ("examples", pa.list_(pa.string()))]
+)
+
+
+def _chunks(batches: Batches) -> Iterator[list[pa.RecordBatch]]:
+    """Group batches into chunks of at least _CHUNK bytes."""
+    chunk, size = list[pa.RecordBatch](), 0
+    for batch in batches:
+        chunk.append(batch)
+        size += batch.nbytes
+        if size >= _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _key(row: dict[str, object]) -> str:
+    return ", ".join(f"{name}={short(value)}" for name, value in row.items())

@@ -1,0 +1,32 @@
+"""Find labels that look the same to a person: they differ only in Unicode form, case or spaces."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+
+def look_alikes(labels: Iterable[str]) -> list[list[str]]:
+    """Sorted groups of labels that look alike, such as `Pêche` in NFC and NFD, or `Kiwi` and `kiwi `."""
+    groups: dict[str, set[str]] = {}
+    for label in labels:
+        groups.setdefault(_as_seen(label), set()).add(label)
+    return sorted(sorted(group) for group in groups.values() if len(group) > 1)
+
+
+def shown(label: str) -> str:
+    """The label in quotes, with invisible differences escaped: combining accents, unusual spaces."""
+    return "'" + "".join(c if _is_seen(c) else c.encode("unicode_escape").decode() for c in label) + "'"
+
+
+def _is_seen(character: str) -> bool:
+    return character == " " or (character.isprintable() and not unicodedata.combining(character))
+
+
+def _as_seen(label: str) -> str:
+    """Normalize a label to what a person sees.
+
+    NFKC also maps all kinds of spaces to one. It is applied again because case folding may decompose characters.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    return " ".join(folded.split())

@@ -1,0 +1,162 @@
+"""Walk the files of a source, on disk or in a bucket, and classify them by path without opening any."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pyarrow.fs as pafs
+
+from catalog.storage import filesystem, is_remote
+from ingestion.ignored import is_service_folder, why_ignored
+
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif")
+
+
+class SourceFile(NamedTuple):
+    """One file of the source.
+
+    reason, detail: why the file cannot be read, else None. ignored: the rule by which its path is not that of a photo,
+    else None; ignored files are counted, but neither read nor quarantined.
+    """
+
+    source_path: str
+    label: str | None
+    size: int  # bytes
+    source_modified_at: datetime | None
+    reason: str | None = None
+    detail: str | None = None
+    ignored: str | None = None
+
+
+class Source(NamedTuple):
+    """A tree of photos: its root folder, and the globs that files must and must not match (see ignored.py)."""
+
+    root: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def walk(self, path: str, deep: bool) -> Iterator[SourceFile]:
+        """List the files of a folder of the source; with deep, also those in its subfolders."""
+        yield from map(self._judged, walk_remote(path, deep) if is_remote(path) else walk_local(path, deep))
+
+    def look(self, path: str) -> SourceFile:
+        """One file of a source on a disk, as it is now."""
+        return self._judged(_describe(path))
+
+    def _judged(self, row: SourceFile) -> SourceFile:
+        if row.ignored is not None:
+            return row
+        below = row.source_path.removeprefix(self.root).strip("/")
+        return row._replace(ignored=why_ignored(below, self.include, self.exclude))
+
+
+def subfolders_of(path: str) -> list[str]:
+    """Paths of a folder's direct subfolders; empty if it cannot be read."""
+    if is_remote(path):
+        fs, inner = filesystem(path)
+        found = fs.get_file_info(pafs.FileSelector(inner, allow_not_found=True))
+        return sorted("s3://" + f.path.rstrip("/") for f in found if f.type == pafs.FileType.Directory)
+    try:
+        with os.scandir(path) as entries:
+            return sorted(e.path for e in entries if _is_folder(e) and is_utf8(e.path) and not _loops(e))
+    except OSError:
+        return []  # reported when this folder's files are listed
+
+
+def walk_local(path: str, deep: bool) -> Iterator[SourceFile]:
+    """List the files of a local folder. Symbolic links are followed, except links to a parent folder."""
+    try:
+        with os.scandir(path) as found:
+            entries = sorted(found, key=lambda e: os.fsencode(e.name))
+    except OSError as error:
+        yield _unreadable(path, error.strerror or str(error))
+        return
+    if not entries and path.lower().endswith(_PHOTO_SUFFIXES):
+        yield SourceFile(
+            as_text(path), _label(as_text(path)), 0, None, "not an image", "an empty folder named like a photo"
+        )
+    for entry in entries:
+        if _is_folder(entry):
+            if not is_utf8(entry.path):
+                yield _unreadable(entry.path, "its path is not UTF-8: rename it")
+            elif deep and not _loops(entry):
+                yield from walk_local(entry.path, deep)
+            continue
+        yield _describe(entry.path)
+
+
+def walk_remote(path: str, deep: bool) -> Iterator[SourceFile]:
+    """List the objects below an s3:// prefix."""
+    fs, inner = filesystem(path)
+    listed = fs.get_file_info(pafs.FileSelector(inner, recursive=deep, allow_not_found=True))
+    folders = {found.path for found in listed if found.type == pafs.FileType.Directory}
+    for found in listed:
+        if found.type != pafs.FileType.File:
+            continue
+        key = found.path.partition("/")[2]
+        modified = found.mtime.astimezone(UTC) if found.mtime else None
+        row = SourceFile("s3://" + found.path, _label(key), found.size or 0, modified)
+        if not found.size and found.path in folders:  # some tools create an empty object per folder
+            row = row._replace(ignored="folder marker")
+        elif "//" in found.path:
+            row = row._replace(reason="unreadable source", detail="a folder without a name (//)")
+        yield row
+
+
+def _describe(path: str) -> SourceFile:
+    if not is_utf8(path):
+        return _unreadable(path, "its path is not UTF-8: rename it")
+    try:
+        found = os.stat(path)
+    except OSError as error:  # a broken link, or deleted since it was listed
+        return _unreadable(path, error.strerror or str(error))
+    if not stat.S_ISREG(found.st_mode):
+        return _unreadable(path, "neither a file nor a folder")
+    return SourceFile(path, _label(path), found.st_size, _modified(found))
+
+
+def _modified(found: os.stat_result) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(found.st_mtime_ns // 1000 / 1e6, UTC)
+    except (ValueError, OverflowError, OSError):  # a year that datetime cannot hold
+        return None
+
+
+def _label(path: str) -> str | None:
+    """Name of the file's folder; None if it has no name or is a service folder, as only the source's root may be."""
+    name = os.path.basename(os.path.dirname(path))
+    return None if is_service_folder(name) else name or None
+
+
+def _unreadable(path: str, detail: str) -> SourceFile:
+    return SourceFile(as_text(path), _label(as_text(path)), 0, None, "unreadable source", detail)
+
+
+def as_text(path: str) -> str:
+    """The path as valid Unicode; bytes that are not UTF-8 become \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(path: str) -> bool:
+    """Whether the path's bytes are UTF-8, which Spark requires."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or a target without permission: `_describe` reports it
+        return False
+
+
+def _loops(entry: os.DirEntry[str]) -> bool:
+    """Whether the entry is a link to one of its parent folders."""
+    if not entry.is_symlink():
+        return False
+    target = os.path.realpath(entry.path)
+    return any(os.path.realpath(folder) == target for folder in PurePosixPath(entry.path).parents)

@@ -1,0 +1,38 @@
+"""Purpose and legal basis: stored with each batch, kept with the table, shown in the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bootstrap.reporting import report_run
+from bootstrap.settings import load
+from catalog.errors import SettingsError
+from ingestion.samples import write_sample_photos
+from tests.lakes import Lake
+
+
+def test_each_batch_keeps_what_was_stated_for_it(tmp_path: Path, cache: Path) -> None:
+    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    ids = []
+    stated = [{"purpose": "sorting <fruit>", "legal_basis": "consent"}, {}, {"purpose": "research"}]
+    for photos, purpose in enumerate(stated, 1):
+        write_sample_photos(lake.photos, per_label=photos, labels=("Lemon", "Banana"))
+        run = lake.run("bronze", **purpose)
+        ids.append(run.id)
+    images = lake.tables.current("bronze.images")
+    assert images is not None
+    assert json.loads(images.properties["processing_purposes"]) == dict(zip(ids, stated, strict=True))
+    page = Path(report_run(run, Console(quiet=True)) or "").read_text()
+    assert "sorting &lt;fruit&gt;; legal basis: consent" in page
+    assert "research; legal basis: not stated" in page
+    assert "a purpose that is not stated (--purpose)" in page
+
+
+def test_a_legal_basis_is_one_of_the_six() -> None:
+    assert load(legal_basis="legitimate-interests").legal_basis == "legitimate-interests"
+    with pytest.raises(SettingsError, match=r"--legal-basis cannot be 'because' .*consent"):
+        load(legal_basis="because")

@@ -1,0 +1,115 @@
+"""int8: as accurate as documented, equal on every CPU, a separate model in the lake, and a card that compares it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from pyspark.sql import functions as F
+from typer.testing import CliRunner
+
+from bootstrap.cli.app import app
+from bootstrap.standing import find_standing
+from catalog.errors import RunError, WeightsError
+from ingestion.samples import SAMPLE_LABELS, sample_photos
+from tests.lakes import AWKWARD_LABELS, Lake
+from transforms import quantization
+from transforms.network import Features, Pixels, to_pixels
+from transforms.onnx_session import onnx_session
+from transforms.quantization import quantize, quantized
+from transforms.weights import Featurizer, find, of_lake
+
+
+@pytest.fixture(scope="module")
+def network() -> bytes:
+    return find("bundled", Path()).with_suffix(".onnx").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def photos() -> Pixels:
+    return np.stack([to_pixels(photo.read_bytes()) for label in SAMPLE_LABELS for photo in sample_photos(label)[:2]])
+
+
+@pytest.fixture(scope="module")
+def int8(network: bytes, photos: Pixels) -> onnx.ModelProto:
+    return quantize(network, photos[::2])
+
+
+def cosines(one: Features, other: Features) -> Features:
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((one * other).sum(axis=1) / lengths)
+
+
+def run(session: onnxruntime.InferenceSession, pixels: Pixels) -> Features:
+    return np.asarray(session.run(None, {"pixels": pixels})[0])
+
+
+def test_int8_features_are_close_to_those_of_fp32(network: bytes, int8: onnx.ModelProto, photos: Pixels) -> None:
+    unseen = photos[1::2]
+    ours, theirs = run(onnx_session(int8.SerializeToString()), unseen), run(onnx_session(network), unseen)
+    assert cosines(ours, theirs).mean() >= 0.98
+    assert np.abs(ours - theirs).max() > 1e-3, "the networks must differ"
+
+
+def test_int8_is_the_same_without_the_cpus_own_instructions(int8: onnx.ModelProto, photos: Pixels) -> None:
+    """Without optimization, ONNX Runtime computes the same in fp32; only a rounding differs from int8 instructions."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    exact = onnxruntime.InferenceSession(int8.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    assert cosines(run(onnx_session(int8.SerializeToString()), photos[:8]), run(exact, photos[:8])).min() > 0.998
+
+
+def test_no_two_products_exceed_sixteen_bits(int8: onnx.ModelProto) -> None:
+    weights = [onnx.numpy_helper.to_array(tensor) for tensor in int8.graph.initializer]
+    pointwise = [w for w in weights if w.dtype == np.int8 and w.ndim == 4 and w.shape[1] > 1]
+    assert len(pointwise) == 30
+    for kernel in pointwise:
+        flat = kernel.reshape(len(kernel), -1).astype(int)
+        for sign in (1, -1):
+            part = np.clip(sign * flat, 0, None)
+            assert 255 * (part[:, 0::2] + part[:, 1::2]).max() < 2**15
+
+
+def test_int8_is_a_model_of_its_own_that_the_lake_keeps(
+    built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = built.copy(tmp_path / "lake")
+    int8 = lake.settings(precision="int8")
+    assert find_standing(lake.settings(), "silver") and not find_standing(int8, "silver")
+    first = lake.run("silver", precision="int8")
+    assert first.model_id.startswith("mobilenetv2-onnx-int8-")
+    assert {row["model_id"] for row in lake.rows("silver.image_features", "model_id")} > {first.model_id}
+    assert of_lake(str(lake.path), first.model_id) == first.featurizer
+    assert find_standing(int8, "silver")
+    monkeypatch.setattr(quantization, "quantize", lambda *_: pytest.fail("it was quantized again"))
+    second = lake.run("silver", precision="int8")
+    assert second.model_id == first.model_id
+    assert not second.outcomes["silver.image_features"].new
+    with pytest.raises(WeightsError, match=r"--precision int8 runs on ONNX Runtime, not on tensorflow"):
+        quantized(Featurizer("mobilenetv2-tensorflow-1", "tensorflow", "nowhere"), str(lake.path), None)
+
+
+def test_the_card_compares_both_on_photos_that_int8_has_not_seen(
+    built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = built.copy(tmp_path / "lake")
+    asked = ["model", "compare", "--lake", str(lake.path), "--weights", "bundled"]
+    with monkeypatch.context() as environment:
+        environment.setenv("FRUITLAKE_CACHE", str(lake.cache))
+        few = CliRunner().invoke(app, asked)
+        assert isinstance(few.exception, RunError) and "are too few: 20 or more" in str(few.exception)
+        environment.setattr(quantization, "CALIBRATION_PHOTOS", 4)
+        done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert f"{20 + len(AWKWARD_LABELS)} photos that int8 was not calibrated on" in done.output
+    (card,) = (json.loads(path.read_text()) for path in (lake.path / "model").rglob("*.json"))
+    assert card["fp32"]["model_id"] != card["int8"]["model_id"]
+    assert 0.9 < card["cosine_min"] <= card["cosine_mean"] < 1
+    assert card["fp32"]["five_shot"] > 0.5
+    assert of_lake(str(lake.path), card["int8"]["model_id"]).model_id == card["int8"]["model_id"]
+    with lake.open() as opened:
+        assert opened.spark.table("fruits_silver.image_features").where(F.col("model_id").contains("int8")).count() == 0

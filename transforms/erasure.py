@@ -1,0 +1,124 @@
+"""Erase photos, and everything derived from them, from the whole lake.
+
+    Erasure ──begin: <lake>/_erasures/<id>.pending.json──▶ from here on it has to be finished
+      bronze, silver, gold       DELETE on an audit branch, published like every other change; manifests are rewritten
+      marts                      rebuilt from the remaining rows; with refit, also the PCA and all of gold
+      history                    all older snapshots expire, with their files and metadata
+      reports, logs, checkpoints deleted; `fruitlake report` writes a new page
+      a bucket's old versions    deleted, with everything else that the bucket only hides
+    ──finish: <lake>/_erasures/<id>.json, the record, without a trace of what was erased
+
+Every step is idempotent and starts from the lake's current state: if an erasure is killed, the next `fruitlake erase`
+completes it. Upstream tables come first, so that nothing erased is derived again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+from catalog.blocklist import block
+from catalog.branch import drop_branches
+from catalog.checkpoints import checkpoints
+from catalog.erasure_scope import PHOTO_TABLES, Unwanted, count_rows, unwanted
+from catalog.erasures import Erasure, Record, finish
+from catalog.maintenance import carry_out, drop_deleted_entries, forget, plan
+from catalog.storage import delete_folder
+from catalog.tables import TABLES
+from transforms.dbt import artifacts_folder, build_models
+from transforms.publish import Deletion, publish
+from transforms.run import Run
+from transforms.stored_pca import load_pca
+
+_VIEW = "fruitlake_unwanted"
+
+
+def carry_out_erasure(run: Run, erasure: Erasure) -> str:
+    """Complete a pending erasure; nothing else may use the lake meanwhile. Returns the URI of its record."""
+    run.erasing = True
+    run.id = erasure.id  # published snapshots carry this id, so that a second attempt knows what is done
+    drop_branches(run.spark, run.lake, keep=lambda name: False)  # rows of killed runs, and of the first attempt
+    if erasure.block:
+        block(run.lake, erasure.id, erasure.image_ids)
+    if erasure.everything:
+        _delete(run, "bronze.quarantine", unwanted(erasure, "bronze.quarantine"))
+        _drop_tables(run)
+    else:
+        for table in PHOTO_TABLES:
+            _delete(run, table, unwanted(erasure, table))
+        _rebuild_gold(run, erasure)
+    _delete_traces(run)
+    expired = sum(forget(run.spark, run.lake, table) for table in run.lake.existing_tables())
+    carry_out(run.spark, run.lake, plan(run.spark, run.lake, timedelta(0), at_once=True))
+    record = Record(
+        id=erasure.id,
+        selector=erasure.selector,
+        reason=erasure.reason,
+        requested_at=erasure.requested_at,
+        completed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        rows=erasure.rows,
+        snapshots_expired=expired,
+        versions_removed=run.lake.delete_versions(),
+        pca_refitted=erasure.refit,
+        photos_blocked=len(erasure.image_ids) if erasure.block else 0,
+        producer=f"fruitlake {version('fruitlake')}",
+    )
+    return finish(run.lake, record)
+
+
+def _delete(run: Run, table: str, values: Unwanted) -> None:
+    if run.current(table) is None:
+        return
+    if count_rows(run.lake, table, values):
+        publish(run, table, Deletion(_condition(run, values)))
+    drop_deleted_entries(run.spark, run.lake, table)
+    current = run.lake.current(table)
+    assert current is not None  # it was there
+    run.snapshots[table] = current
+
+
+def _condition(run: Run, values: Unwanted) -> str:
+    """SQL condition for rows with any of the values; there may be many, so they are joined rather than listed."""
+    conditions = []
+    for column, wanted in values.items():
+        if wanted:
+            rows = run.spark.createDataFrame([(value,) for value in sorted(wanted)], f"{column} string")
+            rows.createOrReplaceTempView(f"{_VIEW}_{column}")
+            conditions.append(f"{column} IN (SELECT {column} FROM {_VIEW}_{column})")
+    return " OR ".join(conditions)
+
+
+def _rebuild_gold(run: Run, erasure: Erasure) -> None:
+    """Rebuild the marts from the remaining vectors; with refit, also the PCA and all of gold from silver."""
+    pca = run.current("gold.pca")
+    if pca is None:
+        return
+    stored = load_pca(run.lake)
+    run.model_id, run.variance = stored.model_id, stored.variance_target
+    run.refit = erasure.refit and pca.run != erasure.id  # once
+    models = ["tag:gold"] if erasure.refit else ["label_summary", "label_similarity", "label_suspects"]
+    if run.current("gold.fruit_vectors"):
+        build_models(run, *models)
+
+
+def _drop_tables(run: Run) -> None:
+    """Drop all tables but the list of rejected files, because no photo is left."""
+    for table in TABLES:
+        if table != "bronze.quarantine":
+            if run.lake.load(table) is not None:
+                run.lake.catalog.drop_table(run.lake.identifier(table))
+            delete_folder(run.lake.location(table))
+            run.snapshots.pop(table, None)
+
+
+def _delete_traces(run: Run) -> None:
+    """Delete what shows or may name photos: reports, checkpoints of streams, and dbt's logs.
+
+    dbt's compiled models name no photos and stay.
+    """
+    delete_folder(f"{run.lake.uri}/reports")
+    delete_folder(checkpoints(run.lake, run.cache))
+    folder = artifacts_folder(run.cache, run.lake.uri)
+    shutil.rmtree(folder / "logs", ignore_errors=True)
+    (folder / "target" / "run_results.json").unlink(missing_ok=True)

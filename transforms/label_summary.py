@@ -1,0 +1,71 @@
+"""Compute size, spread and centroid of every label, in one pass over Arrow buffers, without exploding vectors.
+
+vectors ──NumPy per task──▶ (label, n, mean, Σ|x - mean|²) ──merged on the driver──▶ one row per label
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from catalog.scan import FileScan, data_files
+from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY
+from transforms.covariance import to_matrix
+from transforms.run import BuildResult, Run
+
+_PARTS = "label string, n bigint, mean array<double>, squares double"
+
+Part = tuple[int, npt.NDArray[np.float64], float]  # n; mean (k,); Σ|x - mean|²
+
+
+def summarize(run: Run) -> BuildResult:
+    """Rows for gold.label_summary, from the current vectors."""
+    table, current = run.lake.load(FRUIT_VECTORS.name), run.current(FRUIT_VECTORS.name)
+    assert table is not None and current is not None  # dbt builds it first
+    scan = FileScan(run.spark, data_files(table), ["label", "vector"])
+    found: dict[str, Part] = {}
+    for row in scan.mapInArrow(_parts, _PARTS).toArrow().to_pylist():
+        _add(found, row["label"], (row["n"], np.array(row["mean"]), row["squares"]))
+    photos = sum(n for n, _, _ in found.values())
+    rows = [
+        {
+            "label": label,
+            "photos": n,
+            "share": n / photos,
+            "spread": np.sqrt(squares / n),
+            "centroid": mean,
+            "pca_id": current.properties["pca_id"],
+        }
+        for label, (n, mean, squares) in found.items()
+    ]
+    arrow = pa.Table.from_pylist(rows, LABEL_SUMMARY.arrow_schema)
+    return BuildResult(run.spark.createDataFrame(arrow, LABEL_SUMMARY.ddl), expected=len(rows), replace=True)
+
+
+def _parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    found: dict[str, Part] = {}
+    for batch in batches:
+        x = to_matrix(batch["vector"]).astype(np.float64)
+        labels = batch["label"].dictionary_encode()
+        codes = labels.indices.to_numpy()
+        for code, label in enumerate(labels.dictionary.to_pylist()):
+            mine = x[codes == code]
+            mean = mine.mean(axis=0)
+            _add(found, label, (len(mine), mean, float(((mine - mean) ** 2).sum())))
+    rows = [{"label": label, "n": n, "mean": mean, "squares": squares} for label, (n, mean, squares) in found.items()]
+    schema = pa.schema(
+        [("label", pa.string()), ("n", pa.int64()), ("mean", pa.list_(pa.float64())), ("squares", pa.float64())]
+    )
+    yield pa.RecordBatch.from_pylist(rows, schema)
+
+
+def _add(found: dict[str, Part], label: str, part: Part) -> None:
+    """Merge a part into the label's, around their own means, so that large means do not cancel small spreads."""
+    if label in found:
+        (n, mean, squares), (m, other, more) = found[label], part
+        between = other - mean
+        part = (n + m, mean + between * (m / (n + m)), squares + more + float(between @ between) * n * m / (n + m))
+    found[label] = part

@@ -1,0 +1,72 @@
+"""Compute MobileNetV2's features of a photo in this process, shared by Spark tasks and `identify`.
+
+    content ──Pillow──▶ uint8 (224, 224, 3) ──ONNX Runtime or TensorFlow──▶ 1280 float32
+
+The network is loaded once per process and runs on one thread, because every task slot has its own process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from catalog.storage import read_bytes
+from ingestion.photo import decode
+from transforms.onnx_session import onnx_session
+from transforms.weights import SIDE
+
+Pixels = npt.NDArray[np.uint8]  # (n, 224, 224, 3)
+Features = npt.NDArray[np.float32]  # (n, 1280)
+
+
+def to_pixels(content: Any) -> Pixels:
+    """Decode a photo into upright sRGB, stretched to (224, 224, 3) by bicubic interpolation."""
+    image = decode(bytes(content))
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+class Network:
+    """A loaded network: run() maps pixels (n, 224, 224, 3) uint8 to features (n, width) float32."""
+
+    def __init__(self, width: int, run: Callable[[Pixels], Features]) -> None:
+        self.width = width
+        self.run = run
+
+
+@cache  # per process
+def load_network(engine: str, uri: str) -> Network:
+    """Load the network at a URI into an engine, `onnx` or `tensorflow`."""
+    return _load_onnx(uri) if engine == "onnx" else _load_tensorflow(uri)
+
+
+def _load_onnx(uri: str) -> Network:
+    session = onnx_session(read_bytes(uri))
+    output = session.get_outputs()[0]
+    return Network(output.shape[-1], lambda pixels: session.run([output.name], {"pixels": pixels})[0])
+
+
+def _load_tensorflow(uri: str) -> Network:
+    import tempfile
+    from pathlib import Path
+
+    import tensorflow as tf
+
+    from transforms.keras_export import load_keras
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / os.path.basename(uri)
+        path.write_bytes(read_bytes(uri))
+        model = load_keras(path)
+
+    def run(pixels: Pixels) -> Features:
+        return np.asarray(model(pixels.astype(np.float32) / 127.5 - 1, training=False))
+
+    return Network(model.output_shape[-1], run)

@@ -1,0 +1,142 @@
+"""Make an int8 copy of an exported network, calibrated on photos of the lake, and store it there as a separate model.
+
+    network ──fold──▶ ranges of 64 photos' activations ──▶ unsigned 8-bit activations, signed 8-bit weights per channel
+
+The last convolution and the first two blocks stay in fp32: their few weights cost half of the accuracy.
+
+Every CPU gives the same numbers. Without VNNI, x86 adds pairs of 8-bit products in 16 bits, with saturation, so the
+weights are scaled until no two neighbours can exceed 16 bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from catalog.errors import WeightsError
+from catalog.storage import files, read_bytes, write_object
+from transforms.network import Pixels, to_pixels
+from transforms.onnx_session import load_onnxruntime
+from transforms.weights import MODEL_ID, SIDE, Featurizer
+
+if TYPE_CHECKING:
+    import onnx
+
+CALIBRATION_PHOTOS = 64
+_FP32_FIRST, _FP32_LAST = 6, 1  # convolutions
+_PHOTOS_PER_CALL = 4
+_LARGEST = 127  # of a signed 8-bit weight
+_LARGEST_PAIR = 127.5  # of two neighbours, before rounding: 255 × 128 is the most that 16 bits hold
+
+
+def quantized(exported: Featurizer, lake: str, images: DataFrame | None) -> Featurizer:
+    """The lake's int8 model of an exported network; it is made and stored if there is none yet.
+
+    It is calibrated on photos of `images`, such as bronze.images. Raises WeightsError if there are none, or the engine
+    is not ONNX Runtime.
+    """
+    if kept := find_quantized(exported, lake):
+        return kept
+    if images is None or images.isEmpty():
+        raise WeightsError("int8 is calibrated on photos of the lake, which has none: `fruitlake run bronze` first")
+    network = quantize(read_bytes(exported.uri), _pixels(images))
+    model_id = _stem(exported) + hashlib.sha256(network.SerializeToString()).hexdigest()[:8]
+    network.metadata_props.add(key=MODEL_ID, value=model_id)
+    uri = f"{lake}/model/{model_id}/model.onnx"
+    write_object(uri, network.SerializeToString())
+    return Featurizer(model_id, "onnx", uri)
+
+
+def find_quantized(exported: Featurizer, lake: str) -> Featurizer | None:
+    """The int8 model of an exported network that the lake holds. Raises WeightsError for another engine's network."""
+    if exported.engine != "onnx":
+        raise WeightsError(f"--precision int8 runs on ONNX Runtime, not on {exported.engine}: leave --engine out")
+    if "-int8-" in exported.model_id:
+        return exported
+    folders = sorted(Path(file.path).parent.name for file in files(f"{lake}/model"))
+    found = next((folder for folder in folders if folder.startswith(_stem(exported))), None)
+    return Featurizer(found, "onnx", f"{lake}/model/{found}/model.onnx") if found else None
+
+
+def _stem(exported: Featurizer) -> str:
+    return exported.model_id.replace("onnx-", "onnx-int8-") + "-"
+
+
+def calibration_ids(images: DataFrame) -> DataFrame:
+    """The image_id of CALIBRATION_PHOTOS photos, the first by id: ids are hashes, so this is a stable random sample."""
+    return images.select("image_id").orderBy("image_id").limit(CALIBRATION_PHOTOS)
+
+
+def quantize(network: bytes, pixels: Pixels) -> onnx.ModelProto:
+    """Quantize the network's convolutions to int8, calibrated on pixels (n, 224, 224, 3)."""
+    load_onnxruntime()
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Photos(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._calls = iter(range(0, len(pixels), _PHOTOS_PER_CALL))
+
+        def get_next(self) -> dict[str, Pixels] | None:
+            start = next(self._calls, None)
+            return None if start is None else {"pixels": pixels[start : start + _PHOTOS_PER_CALL]}
+
+    with tempfile.TemporaryDirectory() as folder:
+        exported, folded, target = (str(Path(folder) / f"{name}.onnx") for name in ("exported", "folded", "int8"))
+        Path(exported).write_bytes(network)
+        quant_pre_process(exported, folded, skip_symbolic_shape=True)  # batch normalization becomes part of weights
+        graph = onnx.load(folded).graph
+        convolutions = [node for node in graph.node if node.op_type == "Conv"]
+        weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        eight_bit = convolutions[_FP32_FIRST:-_FP32_LAST]
+        quantize_static(
+            folded,
+            target,
+            Photos(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Add", "Clip"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in (*convolutions[:_FP32_FIRST], *convolutions[-_FP32_LAST:])],
+            extra_options={
+                "TensorQuantOverrides": {
+                    node.input[1]: _ranges(weights[node.input[1]], QuantType.QInt8) for node in eight_bit
+                }
+            },
+        )
+        return onnx.load(target)
+
+
+def _ranges(weights: npt.NDArray[np.float32], kind: Any) -> list[dict[str, Any]]:
+    """The symmetric range of each output channel's weights (channels, inputs, height, width)."""
+    flat = weights.reshape(len(weights), -1)
+    scale = np.abs(flat).max(axis=1) / _LARGEST
+    if weights.shape[1] > 1:  # depthwise convolutions add in 32 bits
+        for part in (np.clip(flat, 0, None), np.clip(-flat, 0, None)):  # products of opposite signs partly cancel
+            scale = np.maximum(scale, (part[:, 0::2] + part[:, 1::2]).max(axis=1) / _LARGEST_PAIR)
+    largest = (scale * _LARGEST).astype(np.float32)
+    return [{"axis": 0, "quant_type": kind, "symmetric": True, "rmin": -r, "rmax": r} for r in largest]
+
+
+def _pixels(images: DataFrame) -> Pixels:
+    photos = images.join(F.broadcast(calibration_ids(images)), "image_id", "left_semi")
+    rows = photos.select("image_id", "content").mapInArrow(_decode, "image_id string, pixels binary")
+    found = rows.orderBy("image_id").toArrow()["pixels"].to_pylist()
+    return np.stack([np.frombuffer(photo, np.uint8).reshape(SIDE, SIDE, 3) for photo in found])
+
+
+def _decode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        pixels = [to_pixels(photo.as_buffer()).tobytes() for photo in batch["content"]]
+        yield pa.RecordBatch.from_pydict({"image_id": batch["image_id"], "pixels": pa.array(pixels, pa.binary())})

@@ -1,0 +1,55 @@
+"""Read the PCA in use from gold.pca, without Spark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from catalog.errors import CatalogError
+from catalog.lake import Lake
+from catalog.scan import dataset
+
+if TYPE_CHECKING:
+    from transforms.pca import VariancePCAModel  # `identify` must not import Spark
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StoredPca:
+    """The row of gold.pca: mean (d,), components (k, d), eigenvalues (d,)."""
+
+    pca_id: str
+    model_id: str
+    variance_target: float
+    fitted_rows: int
+    mean: Floats
+    components: Floats
+    eigenvalues: Floats
+
+    @property
+    def model(self) -> VariancePCAModel:
+        """The PCA as a Spark ML model."""
+        from transforms.pca import VariancePCAModel
+
+        return VariancePCAModel(self.mean, self.components, self.eigenvalues, self.fitted_rows)
+
+    def project(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Project features (n, d) to vectors (n, k), as stored in gold."""
+        projected: npt.NDArray[np.float32] = ((features - self.mean) @ self.components.T).astype(np.float32)
+        return projected
+
+
+def load_pca(lake: Lake, snapshot_id: int | None = None) -> StoredPca:
+    """The PCA of a snapshot of gold.pca, the current one by default. Raises CatalogError if there is none."""
+    table = dataset(lake, "gold.pca", snapshot_id).to_table()
+    if not table.num_rows:
+        raise CatalogError(f"'{lake.uri}' has no PCA yet: run `fruitlake run gold` first")
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    facts = {name: columns[name][0].as_py() for name in ("pca_id", "model_id", "variance_target", "fitted_rows")}
+    components = columns["components"].flatten().flatten().to_numpy().reshape(columns["k"][0].as_py(), -1)
+    mean, eigenvalues = (np.asarray(columns[name].flatten()) for name in ("mean", "eigenvalues"))
+    return StoredPca(**facts, mean=mean, components=components, eigenvalues=eigenvalues)
