@@ -107,10 +107,10 @@ def spark(cache_folder: Path, aws_server: AwsServer) -> SparkSession:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSession) -> Lake:
+def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSession) -> Iterator[Lake]:
     """A lake with every layer: sample photos of three varieties, and a photo per awkward label, in an awkward folder.
 
-    It is built once for all test processes; each gets a copy.
+    It is built once for all test processes, and each gets a copy. A test that publishes works on a copy of its own.
     """
     shared = (cache / "built").resolve()  # the same path in all processes, because rows contain the paths of photos
     first = Lake(shared / "photos", shared / AWKWARD_FOLDER, cache)
@@ -119,7 +119,16 @@ def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSes
             _write_photos(first.photos)
             first.run()
             (shared / "whole").touch()
-    return first.copy(tmp_path_factory.mktemp("built") / AWKWARD_FOLDER)
+    lake = first.copy(tmp_path_factory.mktemp("built") / AWKWARD_FOLDER)
+    before = _snapshots(lake)
+    yield lake
+    assert _snapshots(lake) == before, "a test changed the lake that all tests share"
+
+
+def _snapshots(lake: Lake) -> dict[str, list[int]]:
+    """The ids of all snapshots per table, published or not."""
+    tables = {name: lake.tables.load(name) for name in lake.tables.existing_tables()}
+    return {name: [s.snapshot_id for s in table.metadata.snapshots] for name, table in tables.items() if table}
 
 
 def _write_photos(folder: Path) -> None:

@@ -17,7 +17,7 @@ from transforms.network import load_network, to_pixels
 from transforms.pca import from_matrix
 from transforms.weights import SIDE, Featurizer
 
-_PHOTOS_A_CALL = 4  # photos per call of the network; with more, its activations no longer fit in the CPU's caches
+_PHOTOS_PER_CALL = 4  # photos per call of the network; with more, its activations no longer fit in the CPU's caches
 _SCHEMA = "image_id string, label string, features array<float>, feature_norm float"
 
 
@@ -26,12 +26,12 @@ def featurize(photos: DataFrame, featurizer: Featurizer) -> DataFrame:
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         network = load_network(featurizer.engine, featurizer.uri)
-        pixels = np.empty((_PHOTOS_A_CALL, SIDE, SIDE, 3), np.uint8)
+        pixels = np.empty((_PHOTOS_PER_CALL, SIDE, SIDE, 3), np.uint8)
         for batch in batches:
             features = np.empty((batch.num_rows, network.width), np.float32)
             content = batch["content"]
-            for start in range(0, batch.num_rows, _PHOTOS_A_CALL):
-                part = content.slice(start, _PHOTOS_A_CALL)
+            for start in range(0, batch.num_rows, _PHOTOS_PER_CALL):
+                part = content.slice(start, _PHOTOS_PER_CALL)
                 for i, photo in enumerate(part):
                     pixels[i] = to_pixels(photo.as_buffer())
                 features[start : start + len(part)] = network.run(pixels[: len(part)])
