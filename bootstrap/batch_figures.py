@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from bootstrap.arrivals import Arrival
-from ingestion.bronze import Counts
+from ingestion.counts import Counts
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ Run ──facts──▶ expectations.report ──▶ <lake>/reports/index.html
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from rich.console import Console
 
 from bootstrap.session import start, starting
@@ -14,8 +12,8 @@ from bootstrap.settings import Settings
 from catalog.errors import FruitlakeError
 from catalog.lake import Lake
 from catalog.storage import exists
-from expectations.report import PhotoCounts, RunFacts, TableOutcome, write_report
-from expectations.report.facts import Conflict, now
+from expectations.report import RunFacts, TableOutcome, write_report
+from expectations.report.facts import now
 from transforms.run import Run
 from transforms.spark_error import reason_of
 
@@ -67,7 +65,5 @@ def facts(run: Run, failure: FruitlakeError | None = None) -> RunFacts:
         for o in run.outcomes.values()
         if o.snapshot
     )
-    counts = run.ingested()
-    photos = PhotoCounts(**asdict(counts)) if counts else None
-    conflicts = tuple(Conflict(*conflict) for conflict in run.conflicts())
-    return RunFacts(run.id, tables, photos, conflicts, str(failure) if failure else None, now())
+    conflicts = tuple(run.conflicts())
+    return RunFacts(run.id, tables, run.ingested(), conflicts, str(failure) if failure else None, now())

@@ -16,7 +16,8 @@ from catalog.scan import dataset
 from catalog.snapshots import current_of
 from catalog.storage import check_allowed
 from catalog.tables import IMAGES, PCA, QUARANTINE, TABLES
-from ingestion.bronze import VERSION, Counts
+from ingestion.bronze import VERSION
+from ingestion.counts import Counts
 from ingestion.known import known_counts
 from ingestion.walk import Source
 from transforms.inputs import stands

@@ -17,7 +17,7 @@ _CONFLICTS = 5  # conflicts that the summary lists
 _NOTHING_NEW = "nothing new: every table stands as it was"
 
 if TYPE_CHECKING:  # `status` must not wait for Spark's imports
-    from ingestion.bronze import Counts
+    from ingestion.counts import Counts
     from transforms.run import Run
 
 

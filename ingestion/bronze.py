@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pyspark import StorageLevel
@@ -24,7 +23,8 @@ from pyspark.sql import functions as F
 
 from catalog.blocklist import BlockList
 from catalog.errors import AuditError
-from ingestion.placement import Conflict, place
+from ingestion.counts import Conflict, Counts
+from ingestion.placement import place
 from ingestion.reading import BLOCKED, CHECKED_SCHEMA, check_files
 from ingestion.source import list_source
 
@@ -37,28 +37,6 @@ _CONFLICTS_SHOWN = 200
 VERSION = ["source_path", "size", "source_modified_at"]  # identifies one version of a source file
 # Files quarantined for this reason are tried again: permissions, network or memory may have changed since.
 UNSETTLED = "unreadable source"
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Number of files per outcome: found = stored + known + relabelled + quarantined + conflicts + blocked.
-
-    Attributes:
-        known: the photo is already in the lake, with the file's label.
-        relabelled: a known photo whose file has moved to another label.
-        conflicts: the photo is stored with another label, and the file of that label still exists.
-        blocked: the photo was erased with `--and-block`.
-        ignored: files that are not photos, judging by their path; not included in `found`.
-    """
-
-    found: int
-    stored: int
-    known: int
-    relabelled: int
-    quarantined: int
-    conflicts: int
-    blocked: int
-    ignored: int
 
 
 class Ingestion:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion.bronze import UNSETTLED, VERSION, Counts
+from ingestion.bronze import UNSETTLED, VERSION
+from ingestion.counts import Counts
 from ingestion.walk import Source
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
@@ -21,14 +20,6 @@ from pyspark.sql import functions as F
 from catalog.storage import may_exist
 
 _REQUESTS = 32  # concurrent requests to a bucket
-
-
-class Conflict(NamedTuple):
-    """A file whose photo is stored with another label, and the label that the photo keeps."""
-
-    source_path: str
-    label: str
-    kept_label: str
 
 
 def place(read: DataFrame, known: DataFrame | None, files: DataFrame) -> DataFrame:

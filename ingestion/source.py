@@ -25,7 +25,7 @@ SOURCE_SCHEMA = (
     "ignored string"
 )
 _FRONTIER = 256  # folders; the driver stops walking here, and the tasks continue
-_ROWS_A_BATCH = 10_000
+_ROWS_PER_BATCH = 10_000
 
 
 class Folder(NamedTuple):
@@ -102,7 +102,7 @@ def _list_folders(source: Source, batches: Iterable[pa.RecordBatch]) -> Iterator
         for path, deep in zip(batch["path"].to_pylist(), batch["deep"].to_pylist(), strict=True):
             for row in source.walk(path, deep):
                 rows.append(row)
-                if len(rows) >= _ROWS_A_BATCH:
+                if len(rows) >= _ROWS_PER_BATCH:
                     yield to_arrow(rows)
                     rows = []
     if rows:

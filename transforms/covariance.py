@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from catalog.scan import FileScan
+from transforms.arrow import to_matrix
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,12 +57,6 @@ def moments(data: DataFrame | FileScan, column: str) -> Moments | None:
     covariance = np.zeros((d, d))
     covariance[np.triu_indices(d)] = merged.scatter / max(merged.n - 1, 1)
     return Moments(merged.n, merged.mean, covariance + np.triu(covariance, 1).T)
-
-
-def to_matrix(vectors: pa.Array) -> npt.NDArray[np.float32]:
-    """A list<float> array as a matrix (rows, d), without a copy. Raises ValueError if the rows are ragged."""
-    values = vectors.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(values.reshape(len(vectors), -1))
 
 
 def merge(parts: Iterable[Part]) -> Part | None:

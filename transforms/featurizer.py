@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from transforms.arrow import from_matrix
 from transforms.network import load_network, to_pixels
-from transforms.pca import from_matrix
 from transforms.weights import SIDE, Featurizer
 
 _PHOTOS_PER_CALL = 4  # photos per call of the network; with more, its activations no longer fit in the CPU's caches
@@ -25,7 +25,7 @@ def featurize(photos: DataFrame, featurizer: Featurizer) -> DataFrame:
     """image_id, label, features, feature_norm of photos with image_id, label, content; any partitioning."""
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        network = load_network(featurizer.engine, featurizer.uri)
+        network = load_network(featurizer)
         pixels = np.empty((_PHOTOS_PER_CALL, SIDE, SIDE, 3), np.uint8)
         for batch in batches:
             features = np.empty((batch.num_rows, network.width), np.float32)

@@ -98,7 +98,7 @@ def open_identifier(lake: Lake) -> Identifier:
         raise CatalogError(f"'{lake.uri}' has no vectors yet: build them with `fruitlake run gold`")
     pca = _pca_of(lake, snapshot.properties["pca_id"])
     featurizer = of_lake(lake.uri, pca.model_id)
-    network = load_network(featurizer.engine, featurizer.uri)
+    network = load_network(featurizer)
     return Identifier(network, pca, load_neighbours(lake, snapshot), snapshot.id)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from catalog.scan import FileScan, data_files
 from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY
-from transforms.covariance import to_matrix
+from transforms.arrow import to_matrix
 from transforms.run import BuildResult, Run
 
 _PARTS = "label string, n bigint, mean array<double>, squares double"

@@ -19,7 +19,7 @@ from PIL import Image
 from catalog.storage import read_bytes
 from ingestion.photo import decode
 from transforms.onnx_session import onnx_session
-from transforms.weights import SIDE
+from transforms.weights import SIDE, Featurizer
 
 Pixels = npt.NDArray[np.uint8]  # (n, 224, 224, 3)
 Features = npt.NDArray[np.float32]  # (n, 1280)
@@ -40,13 +40,11 @@ class Network:
 
 
 @cache  # per process
-def load_network(engine: str, uri: str) -> Network:
-    """Load the network at a URI into an engine, `onnx` or `tensorflow`."""
-    return _load_onnx(uri) if engine == "onnx" else _load_tensorflow(uri)
-
-
-def _load_onnx(uri: str) -> Network:
-    session = onnx_session(read_bytes(uri))
+def load_network(featurizer: Featurizer) -> Network:
+    """Load a model into its engine."""
+    if featurizer.engine == "tensorflow":
+        return _load_tensorflow(featurizer.uri)
+    session = onnx_session(read_bytes(featurizer.uri))
     output = session.get_outputs()[0]
     return Network(output.shape[-1], lambda pixels: session.run([output.name], {"pixels": pixels})[0])
 

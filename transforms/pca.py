@@ -11,7 +11,6 @@ is positive, so that two fits on the same photos give the same vectors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +23,8 @@ from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from catalog.errors import RunError
 from catalog.scan import FileScan
-from transforms.covariance import Floats, moments, to_matrix
+from transforms.arrow import from_matrix, to_matrix
+from transforms.covariance import Floats, moments
 
 
 class _Columns(HasInputCol, HasOutputCol):
@@ -103,13 +103,6 @@ def components_for(eigenvalues: Floats, variance: float) -> int:
     # due to rounding, a cumulative share of 1 may be 0.9999999999999998, which must satisfy variance=1
     reached = np.cumsum(eigenvalues) / total >= variance - 1e-12
     return int(np.argmax(reached)) + 1
-
-
-def from_matrix(matrix: np.ndarray[Any, Any]) -> pa.ListArray:
-    """A matrix (rows, d) as a list<float> array over the same buffer."""
-    rows, d = matrix.shape
-    offsets = pa.array(np.arange(0, rows * d + 1, max(d, 1), dtype=np.int32)[: rows + 1])
-    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(matrix, dtype=np.float32).ravel()))
 
 
 def _principal(covariance: Floats) -> tuple[Floats, Floats]:

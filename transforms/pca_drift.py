@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from catalog.scan import FileScan
-from transforms.covariance import to_matrix
+from transforms.arrow import to_matrix
 from transforms.pca import VariancePCAModel
 
 

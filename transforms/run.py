@@ -19,8 +19,8 @@ from catalog.errors import SettingsError
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot, new_run_id
 from expectations.suites import Suites
-from ingestion.bronze import Counts, Ingestion, Progress
-from ingestion.placement import Conflict
+from ingestion.bronze import Ingestion, Progress
+from ingestion.counts import Conflict, Counts
 from transforms.quantization import quantized
 from transforms.weights import Featurizer, prepare
 

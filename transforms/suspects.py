@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 
 from catalog.scan import FileScan, data_files, dataset
 from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, LABEL_SUSPECTS
-from transforms.covariance import to_matrix
+from transforms.arrow import to_matrix
 from transforms.run import BuildResult, Run
 
 

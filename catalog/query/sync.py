@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import NamedQueryTypeDef
 
 Done = Literal["created", "updated", "unchanged"]
-_A_CALL = 50  # limit of BatchGetNamedQuery
+_PER_CALL = 50  # limit of BatchGetNamedQuery
 
 
 def sync_queries(client: AthenaClient, prefix: str, workgroup: str) -> dict[str, Done]:
@@ -50,5 +50,5 @@ def sync_queries(client: AthenaClient, prefix: str, workgroup: str) -> dict[str,
 def _stored(client: AthenaClient, workgroup: str) -> Iterator[NamedQueryTypeDef]:
     pages = client.get_paginator("list_named_queries").paginate(WorkGroup=workgroup)
     ids = [id_ for page in pages for id_ in page["NamedQueryIds"]]
-    for start in range(0, len(ids), _A_CALL):
-        yield from client.batch_get_named_query(NamedQueryIds=ids[start : start + _A_CALL])["NamedQueries"]
+    for start in range(0, len(ids), _PER_CALL):
+        yield from client.batch_get_named_query(NamedQueryIds=ids[start : start + _PER_CALL])["NamedQueries"]

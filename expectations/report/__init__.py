@@ -9,7 +9,7 @@ page.py       geometry (curve.py, fruit_map.py, palette.py) and templates; all t
 site.py       index.html (the latest run) and runs/<run id>.html; links are relative, so they work on disk and in S3
 """
 
-from expectations.report.facts import PhotoCounts, RunFacts, TableOutcome
+from expectations.report.facts import RunFacts, TableOutcome
 from expectations.report.site import write_report
 
-__all__ = ["PhotoCounts", "RunFacts", "TableOutcome", "write_report"]
+__all__ = ["RunFacts", "TableOutcome", "write_report"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from catalog.lake import Lake
+from ingestion.counts import Conflict, Counts
 
 
 @dataclass(frozen=True)
@@ -22,37 +23,12 @@ class TableOutcome:
 
 
 @dataclass(frozen=True)
-class PhotoCounts:
-    """Number of files per outcome.
-
-    found = stored + known + relabelled + quarantined + conflicts + blocked; ignored files are not included in found.
-    """
-
-    found: int
-    stored: int
-    known: int
-    relabelled: int
-    quarantined: int
-    conflicts: int
-    blocked: int
-    ignored: int
-
-
-class Conflict(NamedTuple):
-    """A file whose photo is already stored with another label, and the label that the photo keeps."""
-
-    path: str
-    label: str
-    kept_label: str
-
-
-@dataclass(frozen=True)
 class RunFacts:
     """The facts of one run. photos: None if the run read none; failure: error message if the run stopped."""
 
     id: str
     tables: tuple[TableOutcome, ...]
-    photos: PhotoCounts | None = None
+    photos: Counts | None = None
     conflicts: tuple[Conflict, ...] = ()  # the first few only
     failure: str | None = None
     ended_at: str = ""  # UTC, ISO 8601
@@ -66,7 +42,7 @@ class RunFacts:
         """Read the facts that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
         raw["tables"] = tuple(TableOutcome(**t) for t in raw["tables"])
-        raw["photos"] = PhotoCounts(**raw["photos"]) if raw["photos"] else None
+        raw["photos"] = Counts(**raw["photos"]) if raw["photos"] else None
         raw["conflicts"] = tuple(Conflict(*c) for c in raw["conflicts"])
         return cls(**raw)
 

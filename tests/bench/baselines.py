@@ -27,7 +27,7 @@ from pyspark.sql.functions import col, pandas_udf  # type: ignore[attr-defined]
 from catalog.errors import RunError
 from transforms.spark_error import reason_of
 
-_PHOTOS_A_TASK = 125  # the original notebook: repartition(24) of 3,000 photos
+_PHOTOS_PER_TASK = 125  # the original notebook: repartition(24) of 3,000 photos
 _FIRST_ROWS = 100  # to warm up the JVM; not measured
 
 P = ParamSpec("P")
@@ -90,7 +90,7 @@ def notebook(photos: str, count: int, weights: Path, target: str) -> float:
 
     udf = pandas_udf(featurize, "array<float>")
     started = time.monotonic()
-    images = _photos(photos).repartition(max(1, count // _PHOTOS_A_TASK))
+    images = _photos(photos).repartition(max(1, count // _PHOTOS_PER_TASK))
     images.select("path", udf("content").alias("features")).write.mode("overwrite").parquet(target)
     return time.monotonic() - started
 

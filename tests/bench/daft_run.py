@@ -17,9 +17,9 @@ import daft  # noqa: E402
 import numpy as np  # noqa: E402
 
 from transforms.network import load_network  # noqa: E402
-from transforms.weights import SIDE  # noqa: E402
+from transforms.weights import SIDE, Featurizer  # noqa: E402
 
-_PHOTOS_A_CALL = 4  # same as Fruitlake
+_PHOTOS_PER_CALL = 4  # same as Fruitlake
 
 
 @daft.cls(max_concurrency=os.cpu_count(), use_process=True)
@@ -28,12 +28,12 @@ class Model:
 
     def __init__(self, uri: str) -> None:
         sys.modules["tensorflow"] = None  # type: ignore[assignment]  # in this process, too
-        self._network = load_network("onnx", uri)
+        self._network = load_network(Featurizer("", "onnx", uri))
 
     @daft.method.batch(return_dtype=daft.DataType.embedding(daft.DataType.float32(), 1280))  # type: ignore[untyped-decorator]
     def features(self, images: daft.Series) -> list[np.ndarray]:
         pixels = np.stack([np.asarray(image) for image in images.to_pylist()])
-        calls = [pixels[i : i + _PHOTOS_A_CALL] for i in range(0, len(pixels), _PHOTOS_A_CALL)]
+        calls = [pixels[i : i + _PHOTOS_PER_CALL] for i in range(0, len(pixels), _PHOTOS_PER_CALL)]
         return list(np.concatenate([self._network.run(call) for call in calls]))
 
 

@@ -28,11 +28,11 @@ from ingestion.samples import write_sample_photos
 from tests.bench.photos import link_photos, repeat_samples, usable_photos
 from tests.bench.report import Report
 from tests.bench.scale import LABELS
-from transforms.pca import from_matrix
+from transforms.arrow import from_matrix
 
 _PHOTOS = 1000
 _FIRST_PHOTOS = 100  # to warm up the JVM; not measured
-_ROWS_A_BATCH = 50_000  # one snapshot per batch, as if each had been added by a run of its own
+_ROWS_PER_BATCH = 50_000  # one snapshot per batch, as if each had been added by a run of its own
 _TIMED = (IMAGE_FEATURES.name, PCA.name, FRUIT_VECTORS.name)
 _QUIET = Console(quiet=True)
 
@@ -77,8 +77,8 @@ def fill(lake: Lake, like: Lake, rows: int) -> None:
     facts = {name: current.properties[name] for name in ("model_id", "pca_id")} | {"audit_result": "passed"}
     append(lake, PCA.name, pca, facts)
     k = pca["k"][0].as_py()
-    for number, first in enumerate(range(0, rows, _ROWS_A_BATCH)):
-        ids = np.arange(first, min(first + _ROWS_A_BATCH, rows))
+    for number, first in enumerate(range(0, rows, _ROWS_PER_BATCH)):
+        ids = np.arange(first, min(first + _ROWS_PER_BATCH, rows))
         for name in (IMAGES.name, IMAGE_FEATURES.name, FRUIT_VECTORS.name):
             append(lake, name, _rows(name, ids, f"made-up-{number}", facts, k), facts)
 

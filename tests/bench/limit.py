@@ -17,7 +17,7 @@ from PIL import Image
 
 from transforms.onnx_session import onnx_session
 
-_PHOTOS_A_CALL = 4
+_PHOTOS_PER_CALL = 4
 
 
 def photos_per_second(files: list[Path], model: str, processes: int) -> float:
@@ -50,11 +50,11 @@ def _work(files: list[Path], model: str, barrier: Barrier) -> None:
 def _work_in_step(files: list[Path], model: str, barrier: Barrier) -> None:
     session = onnx_session(Path(model).read_bytes())
     contents = [file.read_bytes() for file in files]
-    session.run(None, {"pixels": np.zeros((_PHOTOS_A_CALL, 224, 224, 3), np.uint8)})
+    session.run(None, {"pixels": np.zeros((_PHOTOS_PER_CALL, 224, 224, 3), np.uint8)})
     barrier.wait()
-    pixels = np.empty((_PHOTOS_A_CALL, 224, 224, 3), np.uint8)
-    for start in range(0, len(contents), _PHOTOS_A_CALL):
-        some = contents[start : start + _PHOTOS_A_CALL]
+    pixels = np.empty((_PHOTOS_PER_CALL, 224, 224, 3), np.uint8)
+    for start in range(0, len(contents), _PHOTOS_PER_CALL):
+        some = contents[start : start + _PHOTOS_PER_CALL]
         for i, content in enumerate(some):
             image = Image.open(io.BytesIO(content)).convert("RGB")
             pixels[i] = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC))

@@ -17,12 +17,13 @@ from pyspark.sql import DataFrame, SparkSession
 from catalog.tables import FEATURES
 from tests.bench.memory import PeakMemory
 from tests.bench.report import Report
-from transforms.pca import VariancePCA, from_matrix
+from transforms.arrow import from_matrix
+from transforms.pca import VariancePCA
 
 LABELS = 131  # as many varieties as the full Fruits-360 had
 _DIRECTIONS = 200
 _FIRST_ROWS = 1000  # to warm up the JVM; not measured
-_ROWS_A_TASK = 20_000  # similar to tasks over silver's files after many batches
+_ROWS_PER_TASK = 20_000  # similar to tasks over silver's files after many batches
 
 
 class Timed(NamedTuple):
@@ -57,7 +58,7 @@ def fit_and_project(spark: SparkSession, rows: int, variance: float, target: str
 
 def features(spark: SparkSession, rows: int) -> DataFrame:
     """Synthetic features, computed on the fly; every computation gives the same rows."""
-    tasks = max(spark.sparkContext.defaultParallelism, rows // _ROWS_A_TASK)
+    tasks = max(spark.sparkContext.defaultParallelism, rows // _ROWS_PER_TASK)
     schema = "image_id string, label string, features array<float>"
     return spark.range(0, rows, numPartitions=tasks).mapInArrow(_make, schema)
 

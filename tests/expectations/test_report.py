@@ -20,7 +20,7 @@ from catalog.errors import AuditError, CatalogError
 from catalog.lake import open_lake
 from catalog.snapshots import Snapshot
 from expectations.check_result import CheckResult, to_json
-from expectations.report import PhotoCounts, RunFacts, TableOutcome, gold, write_report
+from expectations.report import RunFacts, TableOutcome, gold, write_report
 from expectations.report.collect import collect, table_audit
 from expectations.report.contents import (
     Contents,
@@ -39,10 +39,11 @@ from expectations.report.contents import (
 )
 from expectations.report.curve import curve
 from expectations.report.drift import FIRST, REFITTED, UNCHANGED, drift, movements
-from expectations.report.facts import Conflict, facts_of
+from expectations.report.facts import facts_of
 from expectations.report.page import render
 from expectations.report.palette import styles
 from expectations.report.thumbnails import SIDE
+from ingestion.counts import Conflict, Counts
 from tests.lakes import Lake
 from tests.photos import sample_photo
 
@@ -72,7 +73,7 @@ class Page(HTMLParser):
 
 def hostile_contents() -> Contents:
     """Contents of a page in which every text is an attack."""
-    counts = PhotoCounts(7, 1, 1, 1, 1, 2, 1, 3)
+    counts = Counts(7, 1, 1, 1, 1, 2, 1, 3)
     conflicts = (Conflict(HOSTILE, HOSTILE, HOSTILE),)
     run = RunFacts(HOSTILE, (TableOutcome(HOSTILE, HOSTILE, 1, 1, 0.1),), counts, conflicts, HOSTILE, HOSTILE)
     jpeg = io.BytesIO()

@@ -15,10 +15,10 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from catalog.blocklist import BlockList, _salted
 from catalog.tables import IMAGES, QUARANTINE, Table
 from ingestion.admission import image_id_of
-from ingestion.bronze import Counts, Ingestion
+from ingestion.bronze import Ingestion
+from ingestion.counts import Conflict, Counts
 from ingestion.metadata import strip
 from ingestion.photo import MAX_BYTES
-from ingestion.placement import Conflict
 from ingestion.reading import partition_folder
 from tests.photos import encode, orientation, photo, picture
 

@@ -23,9 +23,9 @@ from tests.bench.memory import name_and_peak
 from tests.torture.mutants import mutant, whole_files
 from tests.torture.pace import pace
 
-SECONDS_A_PHOTO = 10  # CPU time
+SECONDS_PER_PHOTO = 10  # CPU time
 SECONDS_BETWEEN_WORDS = 10
-MEGABYTES_A_WORKER = 2_000  # for comparison: the largest accepted photo has 50 million pixels, 200 MB as RGBA
+MEGABYTES_PER_WORKER = 2_000  # for comparison: the largest accepted photo has 50 million pixels, 200 MB as RGBA
 
 
 @dataclass
@@ -63,7 +63,7 @@ def try_photos(count: int, seed: int, say: Callable[[str], None] | None = None) 
     for number in range(count):
         data = mutant(Random(seed * 1_000_003 + number), files)
         started = time.process_time()  # CPU time, so that other load on the machine does not count
-        signal.setitimer(signal.ITIMER_PROF, SECONDS_A_PHOTO)  # kills the process on a hang, so nothing can catch it
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_PHOTO)  # kills the process on a hang, so nothing can catch it
         try:
             _try_photo(data, tried)
         except Exception as error:
@@ -77,7 +77,7 @@ def try_photos(count: int, seed: int, say: Callable[[str], None] | None = None) 
             say(f"{tried.inputs:,} of {count:,} mutated files; {pace(tried.inputs, count, now - begun)}")
     tried.memory = name_and_peak(os.getpid())[1]
     assert tried.inputs == tried.taken + tried.refused.total() == count
-    assert tried.memory < MEGABYTES_A_WORKER, tried
+    assert tried.memory < MEGABYTES_PER_WORKER, tried
     assert tried.strict < count * 0.01 + 3, tried
     assert tried.ran_on < count * 0.001 + 1, tried
     return tried

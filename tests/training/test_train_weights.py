@@ -33,7 +33,7 @@ def test_two_steps_of_training_give_weights_their_export_and_a_card(tmp_path: Pa
     exported = prepare(str(out.with_suffix(".onnx")), "onnx", tmp_path / "cache", str(tmp_path / "lake"))
     assert exported.model_id == f"mobilenetv2-onnx-{fingerprint_of(out)[:12]}"
     pixels = np.stack([to_pixels(sample_photos(label)[0].read_bytes()) for label in SAMPLE_LABELS])
-    features = load_network("onnx", exported.uri).run(pixels)
+    features = load_network(exported).run(pixels)
     assert features.shape == (16, 1280)
     assert 0.3 < features.mean() < 0.5, "whitened: values of variance 1, cut at their mean, average 0.4"
 

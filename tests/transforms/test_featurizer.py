@@ -40,8 +40,8 @@ def test_the_onnx_engine_gives_the_features_of_tensorflow(
 ) -> None:
     pixels = np.stack([to_pixels(content) for content in contents])
     assert pixels.shape == (12, 224, 224, 3)
-    theirs = load_network("tensorflow", bundled["tensorflow"].uri).run(pixels)
-    ours = load_network("onnx", bundled["onnx"].uri).run(pixels)
+    theirs = load_network(bundled["tensorflow"]).run(pixels)
+    ours = load_network(bundled["onnx"]).run(pixels)
     assert ours.shape == (12, FEATURES)
     assert np.ptp(ours, axis=0).max() > 0.01, "the photos must differ for the comparison to mean anything"
     assert np.abs(ours - theirs).max() <= 1e-3
@@ -56,7 +56,7 @@ from transforms.network import load_network, to_pixels
 from transforms.weights import prepare
 folder = Path(sys.argv[1])
 featurizer = prepare("bundled", "onnx", folder / "cache", str(folder / "lake"))
-features = load_network(featurizer.engine, featurizer.uri).run(to_pixels(sample_photos("Plum")[0].read_bytes())[None])
+features = load_network(featurizer).run(to_pixels(sample_photos("Plum")[0].read_bytes())[None])
 assert features.shape == (1, 1280)
 assert not (folder / "cache").exists(), "nothing is exported"
 print(*{"tensorflow", "keras", "tf2onnx", "h5py"} & sys.modules.keys())
@@ -75,7 +75,8 @@ def test_the_shipped_network_is_the_bundled_weights_exported(cache: Path, tmp_pa
     again = prepare(str(weights), "onnx", tmp_path / "cache", str(tmp_path / "lake"))  # by TensorFlow
     assert again.model_id == prepare("bundled", "onnx", cache, str(tmp_path / "shipped")).model_id
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
-    ours, theirs = (load_network("onnx", uri).run(pixels) for uri in (str(weights.with_suffix(".onnx")), again.uri))
+    ours = load_network(Featurizer("", "onnx", str(weights.with_suffix(".onnx")))).run(pixels)
+    theirs = load_network(again).run(pixels)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
@@ -85,7 +86,7 @@ def test_spark_gives_each_photo_its_own_features(
     rows = [(f"id{i:02}", SAMPLE_LABELS[i], content) for i, content in enumerate(contents)]
     photos = spark.createDataFrame(rows, "image_id string, label string, content binary").repartition(2)
     got = {r.image_id: r for r in featurize(photos, bundled["onnx"]).collect()}
-    network = load_network("onnx", bundled["onnx"].uri)
+    network = load_network(bundled["onnx"])
     for i, content in enumerate(contents):
         alone = network.run(to_pixels(content)[None])[0]
         row = got[f"id{i:02}"]
@@ -171,7 +172,7 @@ def test_an_exported_network_that_is_not_ours_is_refused(bundled: dict[str, Feat
 
 
 def test_a_photo_in_display_p3_has_the_features_of_the_same_photo_in_srgb(bundled: dict[str, Featurizer]) -> None:
-    network = load_network("onnx", bundled["onnx"].uri)
+    network = load_network(bundled["onnx"])
     fruit = sample_photo("Apple Braeburn", 1, 600)
     wide = in_display_p3(fruit)
     # as PNG, so that only the colours differ

@@ -18,7 +18,8 @@ _FEATURIZE = """
 import sys
 import numpy as np
 from transforms.network import load_network
-load_network("onnx", sys.argv[1]).run(np.zeros((1, 224, 224, 3), np.uint8))
+from transforms.weights import Featurizer
+load_network(Featurizer("", "onnx", sys.argv[1])).run(np.zeros((1, 224, 224, 3), np.uint8))
 """
 _SILENCES = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}  # these would disable it anyway
 
