@@ -5,16 +5,19 @@ BIN := .venv/bin
 READY := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench bench-peers lint format lock clean
+.PHONY: help demo test test-exhaustive torture bench bench-peers lint format lock clean
 
 help: ## show these commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 demo: $(READY) ## run the whole pipeline on sample photos and show the result
 	$(BIN)/fruitlake demo
 
 test: $(READY) ## run the tests (real Spark, real dbt); python -m pytest -m "not slow" runs those without Spark
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not exhaustive"
+
+test-exhaustive: $(READY) ## run the tests that take a minute each: kills, full disks, a cluster, Trino, training
+	$(BIN)/python -m pytest -m exhaustive
 
 torture: $(READY) ## kill runs at random and feed 20,000 damaged photos; prints figures
 	$(BIN)/python -m tests.torture

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
     for item in items:
-        if _SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
+        if item.get_closest_marker("exhaustive") or _SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
 
 

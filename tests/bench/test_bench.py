@@ -66,6 +66,7 @@ def test_the_limit_sees_every_photo(photos: Path, cache: Path, tmp_path: Path) -
             photos_per_second(files, model, 2)
 
 
+@pytest.mark.exhaustive
 def test_others_run_on_spark_as_it_is(photos: Path, cache: Path, tmp_path: Path, spark: SparkSession) -> None:
     out, copy, rows = (str(tmp_path / name) for name in ("notebook", "copy", "rows"))
     features(spark, 20).selectExpr("slice(features, 1, 16) AS features").write.parquet(rows)

@@ -80,6 +80,7 @@ def test_a_mistake_is_one_clear_line(
     assert runs(lake)[VECTORS] == [FIRST, SECOND]
 
 
+@pytest.mark.exhaustive
 def test_a_lake_that_went_back_runs_again(cache: Path, tmp_path: Path) -> None:
     """Photos missing from the older bronze are ingested again; nothing is stored twice."""
     lake = lakes.Lake(tmp_path / "photos", tmp_path / "lake", cache)

@@ -145,6 +145,7 @@ def test_no_java_is_one_line_with_the_command_that_installs_it(tmp_path: Path) -
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_run_in_a_process_of_its_own_writes_nowhere_else(built: Lake, tmp_path: Path) -> None:
     lake = built.copy(tmp_path / "lake")
     arguments = ("--lake", str(lake.path), "--weights", "bundled", "--refit")

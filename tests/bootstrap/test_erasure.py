@@ -270,6 +270,7 @@ KILLED_IN = (  # in order; the attempt is killed at the first call that it reach
 
 
 @pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.exhaustive
 def test_an_erasure_that_is_killed_again_and_again_is_finished(
     refit: bool, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def rows(lake: Lake) -> dict[str, int]:
     return {table: version.rows for table, version in lake.tables.current_snapshots().items()}
 
 
+@pytest.mark.exhaustive
 def test_a_full_disk_stops_the_run_and_spoils_nothing(disk: Path, tmp_path: Path, cache: Path) -> None:
     lake = Lake(tmp_path / "photos", disk / "lake", cache)
     write_sample_photos(lake.photos, per_label=4, labels=LABELS)
@@ -114,6 +115,7 @@ def test_a_photo_that_vanishes_after_it_was_listed_is_quarantined(spark: SparkSe
 WORKER_KILOBYTES = 1_000_000  # address space: enough for the worker itself, but not for 600 MB of pixels
 
 
+@pytest.mark.exhaustive
 def test_a_photo_that_does_not_fit_in_a_workers_memory_waits_for_a_larger_one(tmp_path: Path, cache: Path) -> None:
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     write_sample_photos(lake.photos, per_label=3, labels=LABELS)

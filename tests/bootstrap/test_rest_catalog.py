@@ -29,6 +29,7 @@ def rest(tmp_path: Path, cache: Path) -> Iterator[dict[str, str]]:
         yield properties
 
 
+@pytest.mark.exhaustive
 def test_a_lake_over_a_rest_catalog(
     rest: dict[str, str], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

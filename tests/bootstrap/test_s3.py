@@ -173,6 +173,7 @@ def test_the_report_opens_from_the_bucket(lake: Lake) -> None:
             assert b"</html>" in answer.read()
 
 
+@pytest.mark.exhaustive
 def test_a_reader_through_glue_never_sees_a_mix_while_a_refit_is_published(lake: Lake) -> None:
     rows = len(LABELS) - 2 + 6
     before = lake.tables.current("gold.fruit_vectors")
@@ -198,6 +199,7 @@ def test_a_reader_through_glue_never_sees_a_mix_while_a_refit_is_published(lake:
     assert copied == [], "S3 cannot rename, and publishing must not copy"
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_aws_stops_leaves_what_was_current(lake: Lake) -> None:
     before, objects = lake.tables.current("gold.fruit_vectors"), lake.objects()
     assert before is not None
@@ -251,6 +253,7 @@ def kill_at_the_pointer(lake: Lake, folder: Path, *arguments: str) -> None:
     assert (run.returncode, len(asked)) == (-signal.SIGKILL, 1), said
 
 
+@pytest.mark.exhaustive
 def test_a_run_killed_before_the_pointer_moves_leaves_readers_on_the_old_snapshot(
     lake: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,6 +293,7 @@ def many_labels() -> list[str]:
     return [*awkward, *named][:131]
 
 
+@pytest.mark.exhaustive
 def test_131_labels_are_read_back_equal_by_spark_pyiceberg_and_duckdb(
     lake: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

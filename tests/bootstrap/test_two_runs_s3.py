@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from catalog.lake import open_lake
@@ -30,6 +31,7 @@ def role(folder: Path) -> dict[str, str]:
     return {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_PROFILE": "ada"}
 
 
+@pytest.mark.exhaustive
 def test_two_runs_at_once_lose_nothing(aws: AwsServer, spark: SparkSession, cache: Path, tmp_path: Path) -> None:
     """Requests `spark`, because starting it downloads the jars."""
     aws.make_bucket("raced")

@@ -185,6 +185,7 @@ def test_vacuum_erases_what_has_been_kept_long_enough(
     assert erasure.reason == "photos kept longer than 30 days"
 
 
+@pytest.mark.exhaustive
 def test_an_erasure_that_is_killed_is_finished_by_the_next_command(
     lake: Lake, command: Command, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ PREFIX = "asked"
 LAKE = "s3://asked/my lake"
 LABELS = ("Apple Braeburn", "Banana", *AWKWARD_LABELS)
 VECTORS = f"{PREFIX}_gold.fruit_vectors"
+pytestmark = pytest.mark.exhaustive
 
 
 @dataclass(frozen=True)

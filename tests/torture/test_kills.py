@@ -16,6 +16,7 @@ def scene(tmp_path: Path, cache: Path) -> Scene:
     return make_scene(tmp_path, cache)
 
 
+@pytest.mark.exhaustive
 def test_a_run_killed_in_every_layer_loses_nothing(scene: Scene, cache: Path, spark: SparkSession) -> None:
     killed = Killed()
     assert not kill_once(scene, "jvm", 0.3, killed, once=scene.lake / "bronze" / "quarantine")

@@ -20,7 +20,7 @@ from transforms.weights import find, fingerprint_of, prepare
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_steps_of_training_give_weights_their_export_and_a_card(tmp_path: Path) -> None:
     write_sample_photos(tmp_path / "photos", per_label=6)  # 5 known photos and one to classify
     out, bundled = tmp_path / "own.keras", find("bundled", tmp_path)

@@ -32,6 +32,7 @@ _DEFAULTS = {
     "spark.sql.defaultCatalog": "lake",
 }
 _JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+pytestmark = pytest.mark.exhaustive
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from tests.lakes import Lake
 
 
+@pytest.mark.exhaustive
 def test_the_example_notebook_runs(built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRUITLAKE_LAKE", str(built.path))
     monkeypatch.setenv("FRUITLAKE_CACHE", str(built.cache))

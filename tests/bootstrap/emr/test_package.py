@@ -56,6 +56,7 @@ def test_what_only_a_left_out_package_asks_for_is_left_out_too() -> None:
     assert names(cluster_requirements(lock)) == {"numpy", "pandas"}
 
 
+@pytest.mark.exhaustive
 def test_the_wheel_holds_the_dbt_project_and_its_names_stand_for_content(packaged: Artifacts, cache: Path) -> None:
     with zipfile.ZipFile(cache / "emr" / packaged.project) as wheel:
         held = set(wheel.namelist())
