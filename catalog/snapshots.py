@@ -79,12 +79,18 @@ def as_of(table: str, metadata: TableMetadata, moment: datetime) -> Snapshot | N
     return _snapshot(table, found) if found else None
 
 
-def only_appended(metadata: TableMetadata, first: int, last: int) -> bool:
-    """Whether rows were only added between two snapshots; also False if a snapshot in between has expired."""
+def rows_appended(metadata: TableMetadata, first: int, last: int) -> int | None:
+    """How many rows were added between two snapshots.
+
+    None if rows were also changed or deleted, or if a snapshot in between has expired.
+    """
     at = metadata.snapshot_by_id(last)
     while at and at.snapshot_id != first and at.summary and at.summary.operation in _KEEPS_ROWS:
         at = metadata.snapshot_by_id(at.parent_snapshot_id) if at.parent_snapshot_id else None
-    return at is not None and at.snapshot_id == first
+    if at is None or at.snapshot_id != first:
+        return None
+    before, after = (_snapshot("", found).rows for found in (at, metadata.snapshot_by_id(last)) if found)
+    return after - before
 
 
 def _snapshot(table: str, found: IcebergSnapshot) -> Snapshot:

@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 
 from expectations.parameters import Audited
 
+_BROADCAST_ROWS = 500_000  # of an id and a number, 50 MB
+
 
 def with_derived(table: str, rows: DataFrame, columns: set[str], audited: Audited) -> DataFrame:
     """Add the derived ones among the columns to the rows, unless they cannot be computed in this run."""
@@ -33,8 +35,11 @@ def _centroid_shift(rows: DataFrame, audited: Audited) -> DataFrame | None:
 
 def _explained(rows: DataFrame, audited: Audited) -> DataFrame | None:
     """How well the PCA fits each photo it was not fitted on; null for the others."""
-    shares = audited.context.explained
-    return rows.join(shares, "image_id", "left") if shares is not None else None
+    shares, count = audited.context.explained, audited.context.expected_rows
+    if shares is None:
+        return None
+    few = count is not None and count < _BROADCAST_ROWS  # else Spark would shuffle the whole table
+    return rows.join(F.broadcast(shares) if few else shares, "image_id", "left")
 
 
 def _squared_distance(here: Column, there: Column) -> Column:

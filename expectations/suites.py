@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Source = PandasDatasource | SparkDatasource
 
 COLLECTED_ROWS = 2_000_000  # of some 100 bytes each
+_KEYED_ROWS = 200_000  # up to which failures are shown with their keys, most of what would be collected
 _SITE = "lake"
 
 
@@ -68,7 +69,8 @@ class Suites:
         rows = with_derived(table.name, rows, suite.columns, audited)
         known = values(suite.parameters, audited)
         run = [e for e in suite.expectations if e.parameters <= known.keys() and e.columns <= {*rows.columns}]
-        narrow = rows.select([c for c in rows.columns if c in suite.columns.union(table.key)])
+        keys = table.key if count <= _KEYED_ROWS else ()
+        narrow = rows.select([c for c in rows.columns if c in suite.columns.union(keys)])
         if count <= COLLECTED_ROWS:
             import pandas as pd
 
@@ -102,7 +104,9 @@ class Suites:
         batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
         validation = gx.ValidationDefinition(name=table.name, data=batch, suite=stated)
         validation = context.validation_definitions.add_or_update(validation)
-        shown: Any = {"result_format": "SUMMARY", "unexpected_index_column_names": [*table.key]}
+        shown: Any = {"result_format": "SUMMARY"}
+        if {*table.key} <= {*rows.columns}:
+            shown["unexpected_index_column_names"] = [*table.key]
         checkpoint = gx.Checkpoint(name=table.name, validation_definitions=[validation], result_format=shown)
         checkpoint = context.checkpoints.add_or_update(checkpoint)
         run_id = gx.RunIdentifier(f"run-{self._run_id}", datetime.now(UTC))  # GX would parse a bare id as a time

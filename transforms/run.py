@@ -84,6 +84,7 @@ class Run:
     outcomes: dict[str, Published] = field(default_factory=dict)
     _ingestion: Ingestion | None = None
     _suites: Suites | None = None
+    _persisted: list[DataFrame] = field(default_factory=list)
 
     def table(self, name: str) -> DataFrame | None:
         """The table as this run sees it; None if it was never published."""
@@ -130,8 +131,15 @@ class Run:
             self._suites = Suites(self.lake.uri, self.id)
         return self._suites
 
+    def persist(self, rows: DataFrame) -> DataFrame:
+        """Persist rows that are needed more than once, until the run is closed."""
+        self._persisted.append(rows.persist())
+        return rows
+
     def close(self) -> None:
-        """Release the ingested photos, and write the Data Docs."""
+        """Release what was persisted, and write the Data Docs."""
+        for rows in self._persisted:
+            rows.unpersist()
         if self._ingestion:
             self._ingestion.close()
         if self._suites:

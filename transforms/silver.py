@@ -9,14 +9,13 @@ from pyspark.sql import functions as F
 
 from catalog.errors import RunError
 from transforms.featurizer import featurize
-from transforms.incremental import lacking
+from transforms.incremental import BROADCAST_IDS, lacking
 from transforms.run import BuildResult, Run
 
 PHOTOS_PER_TASK = 512  # a few seconds of work, and a file of useful size
 _PHOTOS_PER_SLOT = 30_000  # per commit, unless --commit-every is given: about five minutes of work
 _TASKS_PER_SLOT = 6  # at least, so that slots do not wait long for the last task
 _FEWEST_PHOTOS_PER_TASK = 64
-_BROADCAST_IDS = 500_000  # ids that every task can hold: 50 MB
 
 
 def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult | None:
@@ -41,7 +40,7 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
     if more := incremental and count > most:
         ids, count = ids.orderBy("image_id").limit(most), most
     if more or not first:
-        photos = photos.join(F.broadcast(ids) if count < _BROADCAST_IDS else ids, "image_id", "left_semi")
+        photos = photos.join(F.broadcast(ids) if count < BROADCAST_IDS else ids, "image_id", "left_semi")
     # by image_id, a hash: tasks are even, regardless of bronze's files, and the same in a retry
     rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer)
     added = rows.withColumns({"model_id": F.lit(run.model_id), "batch": F.lit(run.id)})

@@ -112,7 +112,7 @@ GOOD = {
 }
 
 BAD = [
-    Case("bronze.images", some("bronze.images", 2, image_id=sha(0), width=40), CONTEXT, IMAGES),
+    Case("bronze.images", some("bronze.images", 2, width=40), CONTEXT, IMAGES),
     Case("bronze.images", some("bronze.images", 2, label=None), CONTEXT),
     Case("bronze.quarantine", [row("bronze.quarantine", reason=None)], CONTEXT, [row("bronze.quarantine")] * 2),
     Case("bronze.quarantine", [row("bronze.quarantine", reason="unreadable source")], CONTEXT),
@@ -123,7 +123,7 @@ BAD = [
     Case(SILVER, features(2, scale=20), CONTEXT, BEFORE[SILVER], kept=True),
     Case("gold.pca", [row("gold.pca", variance_target=0.8, fitted_rows=10), row("gold.pca", fitted_rows=2)], CONTEXT),
     Case(VECTORS, [], CONTEXT),
-    Case(VECTORS, some(VECTORS, 10, image_id=sha(0), pca_id="old"), CONTEXT, BEFORE[VECTORS]),
+    Case(VECTORS, some(VECTORS, 10, pca_id="old"), CONTEXT, BEFORE[VECTORS]),
     Case(VECTORS, some(VECTORS, 3), CONTEXT, BEFORE[VECTORS]),
     Case("gold.pca_variance", variance(FEATURES - 1, 0.8 / FEATURES, pca_id="old"), CONTEXT),
     Case(SUMMARY, [], CONTEXT),
