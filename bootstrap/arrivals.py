@@ -11,15 +11,18 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from catalog.storage import local_or_s3
+from catalog.storage import is_remote, local_or_s3
 from ingestion.walk import Source, SourceFile
 
 _SCHEMA = "path string, modificationTime timestamp, length bigint, content binary"  # `binaryFile` has no other
+_REQUESTS = 16  # concurrent ones to S3
 _WAIT_AT_MOST = 30.0  # seconds, for files that are still being written
 _OPTIONS = {
     "recursiveFileLookup": "true",
@@ -40,17 +43,24 @@ class Arrival(NamedTuple):
 def read_arrivals(spark: SparkSession, root: str, files_per_batch: int) -> DataFrame:
     """A streaming DataFrame of the paths of a source's files, at most files_per_batch of them per batch."""
     options = _OPTIONS | {"maxFilesPerTrigger": str(files_per_batch)}
-    place = re.sub(r"([\[\]{}*?\\])", r"\\\1", root)  # Spark would read them as a glob
+    place = re.sub(r"([\[\]{}*?\\])", r"\\\1", root) + "/"  # Spark would read them as a glob
     return spark.readStream.format("binaryFile").schema(_SCHEMA).options(**options).load(place).select("path")
 
 
-def look_at(source: Source, batch: Iterable[Row], settle: float) -> list[Arrival]:
-    """Look at the files of a batch that still exist, after waiting until none was written to for `settle` seconds."""
-    paths = [path for row in batch if os.path.lexists(path := local_or_s3(row.path))]
+def look_at(source: Source, listed: Iterable[str], settle: float) -> list[Arrival]:
+    """Look at the files of a batch that still exist. On a disk, wait until none was written to for `settle` seconds."""
+    paths = list(dict.fromkeys(map(local_or_s3, listed)))  # `a/b` is listed twice if there is an object `a`, too
+    if is_remote(source.root):
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            return [Arrival(file, _uploaded(file)) for file in pool.map(source.look, paths) if file]
+    _wait_for(paths, settle)
+    return [Arrival(file, _came(path)) for path in paths if (file := source.look(path))]
+
+
+def _wait_for(paths: Sequence[str], settle: float) -> None:
     deadline = time.monotonic() + _WAIT_AT_MOST
     while any(_is_young(path, settle) for path in paths) and time.monotonic() < deadline:
         time.sleep(min(settle, 0.2))
-    return [Arrival(source.look(path), _came(path)) for path in paths]
 
 
 def _is_young(path: str, settle: float) -> bool:
@@ -66,3 +76,7 @@ def _came(path: str) -> float:
         return max(found.st_mtime, found.st_ctime)
     except OSError:
         return time.time()
+
+
+def _uploaded(file: SourceFile) -> float:
+    return (file.source_modified_at or datetime.now(UTC)).timestamp()

@@ -23,7 +23,7 @@ _TIMEOUT = 60  # seconds without data
 
 @dataclass(frozen=True)
 class Jar:
-    """One artifact of Maven Central; size in MB, for messages."""
+    """One artifact of Maven Central; size in MB, rounded up, for messages."""
 
     group: str
     name: str
@@ -44,7 +44,8 @@ class Jar:
 
 
 # Iceberg 1.11.0 is the version of EMR's release emr-spark-8.1.0. The SQLite driver is for the catalog of a local lake,
-# the AWS bundle for a lake in S3.
+# the AWS bundle for a lake in S3. The last three are for `stream`, which lists photos and writes checkpoints in S3 with
+# Hadoop's client: of the Hadoop in PySpark, and with the AWS SDK of Iceberg's bundle, which lacks the transfer manager.
 JARS = (
     Jar(
         "org.apache.iceberg",
@@ -66,6 +67,27 @@ JARS = (
         "3.50.3.0",
         "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08",
         14,
+    ),
+    Jar(
+        "org.apache.hadoop",
+        "hadoop-aws",
+        "3.4.2",
+        "d2d24e6b715b5656b9d238bf13b6682a07e2004dd36aad74a73aeb854319f4d9",
+        1,
+    ),
+    Jar(
+        "software.amazon.awssdk",
+        "s3-transfer-manager",
+        "2.44.4",
+        "dbcad736b19f6eb8471f9edf027d9fffe994228f25f415894efd01fd80cb6c02",
+        1,
+    ),
+    Jar(
+        "org.apache.spark",
+        "spark-hadoop-cloud_2.13",
+        "4.1.1",
+        "e5b41b43d481510afd0cdc372b593770ddee5a0a348d0744cef6c6cd77a27943",
+        1,
     ),
 )
 

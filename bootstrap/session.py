@@ -26,6 +26,7 @@ from bootstrap.settings import Settings
 from catalog.credential_process import java_options
 from catalog.errors import SettingsError
 from catalog.lake import CATALOG, Lake
+from catalog.storage import is_remote
 
 # Set in every session, because correctness or memory use depends on these.
 _ALWAYS = {
@@ -43,6 +44,9 @@ _ALWAYS = {
 # default code cache is 48 MB, which the generated classes of one run fill, so code was evicted and compiled again.
 # Loading Spark's classes into the default metaspace triggers full garbage collections: 1.2 s of CPU per start.
 _JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=256m -XX:+UseSerialGC"
+# How Spark writes checkpoints. Its default renames files, which S3 cannot; the other one completes or aborts uploads.
+_CHECKPOINT_MANAGER = "spark.sql.streaming.checkpointFileManagerClass"
+_WITHOUT_RENAMING = "org.apache.spark.internal.io.cloud.AbortableStreamBasedCheckpointFileManager"
 _OPENED = "fruitlake.catalog"  # configuration key for the lake that is the session's catalog
 
 
@@ -72,6 +76,24 @@ def start(settings: Settings, lake: Lake) -> SparkSession:
             return builder.getOrCreate()
     except PySparkRuntimeError as error:  # the JVM ended before it opened its port
         raise SettingsError(f"Spark's Java process did not start (what it said is in {log_file(settings)})") from error
+
+
+def prepare_stream(spark: SparkSession, source: str, checkpoint: str) -> None:
+    """Let embedded Spark stream from a source, with a checkpoint. In S3, it uses Hadoop's client; clusters have theirs.
+
+    Raises AwsError for a bucket that cannot be accessed.
+    """
+    if submitted():
+        return
+    for uri in filter(is_remote, (source, checkpoint)):
+        from catalog import bucket  # imports boto3, which local lakes do not need
+
+        for name, value in bucket.hadoop_options(uri).items():
+            spark.conf.set(name, value)
+    if is_remote(checkpoint):
+        spark.conf.set(_CHECKPOINT_MANAGER, _WITHOUT_RENAMING)
+    else:  # an earlier stream of this session may have had another lake
+        spark.conf.unset(_CHECKPOINT_MANAGER)
 
 
 def submitted() -> bool:

@@ -26,7 +26,7 @@ from bootstrap.arrivals import Arrival, look_at, read_arrivals
 from bootstrap.batch_figures import figures_of
 from bootstrap.pipeline import check_photos, open_run, source_of
 from bootstrap.reporting import report_run
-from bootstrap.session import start, starting
+from bootstrap.session import prepare_stream, start, starting
 from bootstrap.settings import Settings
 from bootstrap.standing import find_standing
 from bootstrap.summary import print_conflicts, print_warnings
@@ -37,10 +37,9 @@ from catalog.errors import (
     ConcurrentPublishError,
     ErasedMeanwhileError,
     RunError,
-    SettingsError,
     SourceError,
 )
-from catalog.storage import delete_folder, exists, is_remote
+from catalog.storage import delete_folder, exists
 from catalog.tables import FRUIT_VECTORS, PCA
 from expectations.suites import load
 from ingestion.source import to_arrow
@@ -94,15 +93,10 @@ class Stream:
         self.stop = threading.Event()
         self._settings, self._pace, self._console, self._metrics = settings, pace, console, metrics
         self._source = source_of(settings)
-        if is_remote(self._source.root):
-            raise SettingsError(
-                f"stream watches folders, not '{self._source.root}': embedded Spark cannot list a bucket by itself; "
-                "run `fruitlake run` now and then instead"
-            )
         self._lake = settings.open_lake()
         self._lake.check_writable()
         name = hashlib.sha256(self._source.root.encode()).hexdigest()[:12]  # each source has its own
-        self._checkpoint = f"{checkpoints(self._lake, settings.cache)}/{name}"
+        self._checkpoint = f"{checkpoints(self._lake)}/{name}"
         self._busy = threading.Lock()  # Spark calls `_take` in another thread
         self._failure: Exception | None = None
         self._stale = True  # whether the marts may lack photos; a previous stream may have left some
@@ -114,6 +108,7 @@ class Stream:
         logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # it logs pages; `run` raises the error
         with console.status(starting(settings)):
             self._spark = start(settings, self._lake)
+        prepare_stream(self._spark, self._source.root, self._checkpoint)
 
     def run(self) -> None:
         """Process batches until `stop` is set or, without a trigger, no file is left. Raises a batch's error."""
@@ -164,7 +159,7 @@ class Stream:
                 if self.stop.is_set():
                     raise _StoppedError
                 started = time.monotonic()
-                arrivals = look_at(self._source, frame.collect(), self._pace.settle)
+                arrivals = look_at(self._source, [row.path for row in frame.collect()], self._pace.settle)
                 if not any(arrival.file.ignored is None for arrival in arrivals):
                     return
                 run = self._patiently(lambda: self._build(arrivals))

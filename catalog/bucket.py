@@ -1,4 +1,4 @@
-"""An S3 bucket: whether it exists and can be accessed, its region, and its pyarrow filesystem.
+"""An S3 bucket: whether it exists and can be accessed, its region, and how pyarrow and Hadoop access it.
 
 bucket ──HeadBucket, once per process──▶ its region ──▶ S3FileSystem with botocore's credentials
 """
@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from catalog import aws
 from catalog.errors import AwsError, RegionError
 
+JAVA_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _ATTEMPTS = 8  # as for botocore; pyarrow's default of 3 gives up while S3 still throttles
 _ALLOW = "use a bucket there, or allow the region with FRUITLAKE_ALLOWED_REGIONS, if the photos may lie in it"
 _opening = threading.Lock()
@@ -30,6 +31,20 @@ def filesystem(bucket: str) -> pafs.S3FileSystem:
     with _opening:  # called by many threads at once
         where = region_of(bucket, aws.endpoint("s3"), key.access_key)
         return _filesystem(where, aws.endpoint("s3"), key.access_key, key.secret_key, key.token)
+
+
+def hadoop_options(uri: str) -> dict[str, str]:
+    """Options of Hadoop's S3 client for the bucket of an s3:// URI. Raises AwsError."""
+    name = uri.removeprefix("s3://").split("/", 1)[0]
+    options = {
+        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
+        "fs.s3a.aws.credentials.provider": JAVA_CREDENTIALS,
+        f"fs.s3a.bucket.{name}.endpoint.region": region(uri),
+    }
+    if server := aws.endpoint("s3"):  # a test server has no host name for each bucket
+        options |= {"fs.s3a.endpoint": server, "fs.s3a.path.style.access": "true"}
+    return options
 
 
 def region(uri: str) -> str:

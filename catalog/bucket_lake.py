@@ -92,12 +92,12 @@ class BucketLake(Lake):
         return {"type": "glue"} | ({"glue.endpoint": endpoint} if endpoint else {})
 
     def _spark_io(self) -> dict[str, str]:
-        """Let Spark read and write objects with Iceberg's S3FileIO; Hadoop's S3 client is not needed."""
+        """Let Spark read and write tables with Iceberg's S3FileIO; Hadoop's S3 client is not needed."""
         options = {
             "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
             "client.region": aws.region(),
             # if it is named, all clients share one provider; otherwise each loaded table searches for credentials
-            "client.credentials-provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
+            "client.credentials-provider": bucket.JAVA_CREDENTIALS,
         }
         if server := aws.endpoint("s3"):  # a test server has no host name for each bucket
             return options | {"s3.endpoint": server, "s3.path-style-access": "true"}

@@ -44,9 +44,16 @@ class Source(NamedTuple):
         """List the files of a folder of the source; with deep, also those in its subfolders."""
         yield from map(self._judged, walk_remote(path, deep) if is_remote(path) else walk_local(path, deep))
 
-    def look(self, path: str) -> SourceFile:
-        """One file of a source on a disk, as it is now."""
-        return self._judged(_describe(path))
+    def look(self, path: str) -> SourceFile | None:
+        """One file of the source as it is now; None if it is gone.
+
+        None for an empty object, too: only a listing tells whether it is a folder marker.
+        """
+        if not is_remote(path):
+            return self._judged(_describe(path)) if os.path.lexists(path) else None
+        fs, inner = filesystem(path)
+        found = fs.get_file_info(inner)
+        return self._judged(_describe_object(found)) if found.type == pafs.FileType.File and found.size else None
 
     def _judged(self, row: SourceFile) -> SourceFile:
         if row.ignored is not None:
@@ -98,14 +105,18 @@ def walk_remote(path: str, deep: bool) -> Iterator[SourceFile]:
     for found in listed:
         if found.type != pafs.FileType.File:
             continue
-        key = found.path.partition("/")[2]
-        modified = found.mtime.astimezone(UTC) if found.mtime else None
-        row = SourceFile("s3://" + found.path, _label(key), found.size or 0, modified)
+        row = _describe_object(found)
         if not found.size and found.path in folders:  # some tools create an empty object per folder
-            row = row._replace(ignored="folder marker")
-        elif "//" in found.path:
-            row = row._replace(reason="unreadable source", detail="a folder without a name (//)")
+            row = row._replace(reason=None, detail=None, ignored="folder marker")
         yield row
+
+
+def _describe_object(found: pafs.FileInfo) -> SourceFile:
+    modified = found.mtime.astimezone(UTC) if found.mtime else None
+    row = SourceFile("s3://" + found.path, _label(found.path.partition("/")[2]), found.size or 0, modified)
+    if "//" in found.path:
+        return row._replace(reason="unreadable source", detail="a folder without a name (//)")
+    return row
 
 
 def _describe(path: str) -> SourceFile:

@@ -118,7 +118,7 @@ def _delete_traces(run: Run) -> None:
     dbt's compiled models name no photos and stay.
     """
     delete_folder(f"{run.lake.uri}/reports")
-    delete_folder(checkpoints(run.lake, run.cache))
+    delete_folder(checkpoints(run.lake))
     folder = artifacts_folder(run.cache, run.lake.uri)
     shutil.rmtree(folder / "logs", ignore_errors=True)
     (folder / "target" / "run_results.json").unlink(missing_ok=True)

@@ -133,7 +133,7 @@ def test_a_batch_that_is_given_again_changes_nothing(lake: Lake) -> None:
     put(lake.photos, "Banana/one.jpg", "Kiwi Half/two.jpg")
     stream(lake).run()
     before = snapshots(lake)
-    [commits] = Path(checkpoints(lake.tables, lake.cache)).glob("*/commits")
+    [commits] = Path(checkpoints(lake.tables)).glob("*/commits")
     for name in ("0", ".0.crc"):
         (commits / name).unlink()
     stream(lake).run()
@@ -167,7 +167,7 @@ def test_an_erasure_removes_the_names_of_files_and_the_stream_goes_on(lake: Lake
         places = ("--lake", str(lake.path), "--source-path", f"{lake.photos}/Banana/one.jpg")
         erased = fruitlake("erase", *places, "--reason", "asked", cwd=tmp_path)
         assert erased.code == 0, erased
-        assert not Path(checkpoints(lake.tables, lake.cache)).exists()
+        assert not Path(checkpoints(lake.tables)).exists()
         put(lake.photos, "Banana/three.jpg", seed=2)
         wait_for(lake, "Banana/three.jpg")
     assert in_gold(lake).keys() == {"Banana/two.jpg", "Banana/three.jpg"}

@@ -1,0 +1,115 @@
+"""`fruitlake stream` from a bucket into a lake in a bucket, over HTTP: photos by listing, checkpoint in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from bootstrap import settings as settings_module
+from bootstrap.streaming import Stream
+from catalog.lake import Lake as Tables
+from catalog.lake import open_lake
+from catalog.scan import dataset
+from tests.aws import AwsServer
+from tests.bootstrap.test_stream import ONCE
+from tests.commands import fruitlake_here
+from tests.lakes import AWKWARD_LABELS
+from tests.photos import photo
+
+LAKE = "s3://stream-lake/my fruits"
+PREFIX = "streamed"
+PHOTOS = "photos [new] {a}/"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake and its photos, each in a bucket of its own."""
+
+    server: AwsServer
+    cache: Path
+    options: dict[str, object]
+
+    def stream_once(self) -> None:
+        Stream(settings_module.load(**self.options), ONCE, Console(quiet=True)).run()
+
+    def put(self, *keys: str, seed: int = 0) -> None:
+        for index, key in enumerate(keys):
+            self.server.s3.put_object(Bucket="stream-photos", Key=PHOTOS + key, Body=photo(seed + index))
+
+    @property
+    def tables(self) -> Tables:
+        return open_lake(LAKE, PREFIX)
+
+    def snapshots(self) -> dict[str, int]:
+        return {table: version.id for table, version in self.tables.current_snapshots().items()}
+
+    def paths(self, table: str) -> set[str]:
+        """Keys of the photos in a bronze table, below the source."""
+        found = dataset(self.tables, table).to_table(["source_path"])["source_path"].to_pylist()
+        return {path.removeprefix(f"s3://stream-photos/{PHOTOS}") for path in found}
+
+    def in_gold(self) -> int:
+        return int(dataset(self.tables, "gold.fruit_vectors").count_rows())
+
+    def checkpoint(self) -> list[str]:
+        """Keys of all versions of the checkpoint's objects, deleted ones included."""
+        found = self.server.s3.list_object_versions(Bucket="stream-lake", Prefix="my fruits/_stream/")
+        return [one["Key"] for kind in ("Versions", "DeleteMarkers") for one in found.get(kind, [])]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def lake(aws_server: AwsServer, spark: SparkSession, cache: Path) -> Iterator[Lake]:
+    """A lake with a PCA: the first batch was an ordinary run over four photos of two labels."""
+    aws_server.forget_tables()
+    for bucket in ("stream-photos", "stream-lake"):
+        aws_server.make_bucket(bucket)
+    aws_server.s3.put_bucket_versioning(Bucket="stream-lake", VersioningConfiguration={"Status": "Enabled"})
+    images = f"s3://stream-photos/{PHOTOS}"
+    options = {"images": images, "lake": LAKE, "cache": cache, "weights": "bundled", "database_prefix": PREFIX}
+    options |= {"max_quarantine_share": 0.5}
+    with aws_server.environment():
+        made = Lake(aws_server, cache, options)
+        made.put("Banana/1.jpg", "Banana/2.jpg", "Lemon/1.jpg", "Lemon/2.jpg")
+        made.stream_once()
+        assert made.in_gold() == 4
+        yield made
+
+
+def test_all_kinds_of_keys_arrive_and_a_batch_that_is_given_again_changes_nothing(lake: Lake) -> None:
+    awkward = [f"{label}/é 100%25 +.jpg" for label in AWKWARD_LABELS]
+    lake.put(*awkward, "Banana/notes.txt", "Kiwi/a//b.jpg", "Mark/new.jpg", seed=10)
+    for marker in ("Empty/", "Mark"):  # as S3's console creates a folder, and as other tools do
+        lake.server.s3.put_object(Bucket="stream-photos", Key=PHOTOS + marker)
+    lake.put("Banana/1.jpg", seed=50)  # overwritten
+    lake.stream_once()
+    arrived = {*awkward, "Mark/new.jpg"}
+    assert lake.paths("bronze.images") >= arrived
+    assert lake.in_gold() == 4 + len(arrived) + 1
+    assert lake.paths("bronze.quarantine") == {"Kiwi/a//b.jpg"}
+
+    before = lake.snapshots()
+    (commit,) = (key for key in lake.checkpoint() if key.endswith("/commits/1"))
+    lake.server.s3.delete_object(Bucket="stream-lake", Key=commit)
+    lake.stream_once()
+    assert lake.snapshots() == before
+    assert lake.server.s3.head_object(Bucket="stream-lake", Key=commit)
+
+
+def test_an_erasure_removes_every_version_of_the_checkpoint_and_the_stream_goes_on(lake: Lake, tmp_path: Path) -> None:
+    lake.put("Lemon/secret.jpg", seed=80)
+    lake.stream_once()
+    assert "Lemon/secret.jpg" in lake.paths("bronze.images")
+    lake.server.s3.delete_object(Bucket="stream-photos", Key=f"{PHOTOS}Lemon/secret.jpg")
+    path = f"s3://stream-photos/{PHOTOS}Lemon/secret.jpg"
+    places = ("--lake", LAKE, "--database-prefix", PREFIX, "--source-path", path)
+    assert fruitlake_here("erase", *places, "--reason", "asked", cwd=tmp_path, FRUITLAKE_CACHE=str(lake.cache)) == 0
+    assert lake.checkpoint() == []
+    lake.put("Lemon/3.jpg", seed=81)
+    lake.stream_once()
+    assert "Lemon/3.jpg" in lake.paths("bronze.images") and "Lemon/secret.jpg" not in lake.paths("bronze.images")
+    assert lake.checkpoint()
