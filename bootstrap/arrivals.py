@@ -1,4 +1,4 @@
-"""List the files that have arrived in a source, with Spark's file stream, without opening them.
+"""Find the files that have arrived in a source, with Spark's file stream, and look at them without opening them.
 
 source ──listing per trigger──▶ new files ──batch by batch──▶ Arrival: the file, and when it arrived
 
@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from catalog.storage import is_remote, local_or_s3
 from ingestion.walk import Source, SourceFile
@@ -40,16 +40,44 @@ class Arrival(NamedTuple):
     since: float
 
 
-def read_arrivals(spark: SparkSession, root: str, files_per_batch: int) -> DataFrame:
-    """A streaming DataFrame of the paths of a source's files, at most files_per_batch of them per batch."""
-    options = _OPTIONS | {"maxFilesPerTrigger": str(files_per_batch)}
-    place = re.sub(r"([\[\]{}*?\\])", r"\\\1", root) + "/"  # Spark would read them as a glob
-    return spark.readStream.format("binaryFile").schema(_SCHEMA).options(**options).load(place).select("path")
+class Finder(Protocol):
+    """How a stream finds files: by listing the source, or from a queue (events.py). name: that of its checkpoint."""
+
+    name: str
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """A streaming DataFrame, whose batches `paths` understands."""
+
+    def paths(self, batch: Sequence[Row]) -> list[str]:
+        """Paths of the files of a batch."""
+
+    def taken(self, batch: Sequence[Row]) -> None:
+        """Called when the files of a batch have been published."""
 
 
-def look_at(source: Source, listed: Iterable[str], settle: float) -> list[Arrival]:
+class Listing:
+    """Spark's file stream. root: the source; per_batch: maximum number of files per batch."""
+
+    def __init__(self, root: str, per_batch: int) -> None:
+        self.name, self._per_batch = root, per_batch
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """A streaming DataFrame of the paths of the source's files."""
+        options = _OPTIONS | {"maxFilesPerTrigger": str(self._per_batch)}
+        place = re.sub(r"([\[\]{}*?\\])", r"\\\1", self.name) + "/"  # Spark would read them as a glob
+        return spark.readStream.format("binaryFile").schema(_SCHEMA).options(**options).load(place).select("path")
+
+    def paths(self, batch: Sequence[Row]) -> list[str]:
+        """Paths of the files of a batch."""
+        return [local_or_s3(row.path) for row in batch]
+
+    def taken(self, batch: Sequence[Row]) -> None:
+        """Do nothing: Spark's checkpoint keeps the paths."""
+
+
+def look_at(source: Source, found: Iterable[str], settle: float) -> list[Arrival]:
     """Look at the files of a batch that still exist. On a disk, wait until none was written to for `settle` seconds."""
-    paths = list(dict.fromkeys(map(local_or_s3, listed)))  # `a/b` is listed twice if there is an object `a`, too
+    paths = list(dict.fromkeys(found))  # `a/b` is listed twice if there is an object `a`, too
     if is_remote(source.root):
         with ThreadPoolExecutor(_REQUESTS) as pool:
             return [Arrival(file, _uploaded(file)) for file in pool.map(source.look, paths) if file]

@@ -22,8 +22,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
-from bootstrap.arrivals import Arrival, look_at, read_arrivals
+from bootstrap.arrivals import Arrival, Finder, Listing, look_at
 from bootstrap.batch_figures import figures_of
+from bootstrap.events import Queue
 from bootstrap.pipeline import check_photos, open_run, source_of
 from bootstrap.reporting import report_run
 from bootstrap.session import prepare_stream, start, starting
@@ -84,18 +85,31 @@ class Stream:
         pace: the timing.
         console: for a line per batch.
         metrics: file to append the figures of each batch to, as lines of JSON.
+        events: URL of an SQS queue with S3's events, to read instead of listing the bucket.
 
     Raises:
         FruitlakeError: the photos, the lake or the weights cannot be used.
     """
 
-    def __init__(self, settings: Settings, pace: Pace, console: Console, metrics: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pace: Pace,
+        console: Console,
+        metrics: Path | None = None,
+        events: str | None = None,
+    ) -> None:
         self.stop = threading.Event()
         self._settings, self._pace, self._console, self._metrics = settings, pace, console, metrics
         self._source = source_of(settings)
         self._lake = settings.open_lake()
         self._lake.check_writable()
-        name = hashlib.sha256(self._source.root.encode()).hexdigest()[:12]  # each source has its own
+        self._finder: Finder = (
+            Queue(events, self._source.root, pace.photos_per_batch, settings.regions, console.print)
+            if events
+            else Listing(self._source.root, pace.photos_per_batch)
+        )
+        name = hashlib.sha256(self._finder.name.encode()).hexdigest()[:12]  # each source has its own
         self._checkpoint = f"{checkpoints(self._lake)}/{name}"
         self._busy = threading.Lock()  # Spark calls `_take` in another thread
         self._failure: Exception | None = None
@@ -146,8 +160,8 @@ class Stream:
         return True
 
     def _query(self) -> StreamingQuery:
-        found = read_arrivals(self._spark, self._source.root, self._pace.photos_per_batch)
-        writer = found.writeStream.foreachBatch(self._take).option("checkpointLocation", self._checkpoint)
+        writer = self._finder.read(self._spark).writeStream.foreachBatch(self._take)
+        writer = writer.option("checkpointLocation", self._checkpoint)
         if self._pace.trigger is None:
             return writer.trigger(availableNow=True).start()
         return writer.trigger(processingTime=f"{round(self._pace.trigger * 1000)} milliseconds").start()
@@ -159,12 +173,13 @@ class Stream:
                 if self.stop.is_set():
                     raise _StoppedError
                 started = time.monotonic()
-                arrivals = look_at(self._source, [row.path for row in frame.collect()], self._pace.settle)
-                if not any(arrival.file.ignored is None for arrival in arrivals):
-                    return
-                run = self._patiently(lambda: self._build(arrivals))
-                self._stale |= run.published()
-                self._tell(run, arrivals, number, time.monotonic() - started)
+                batch = frame.collect()
+                arrivals = look_at(self._source, self._finder.paths(batch), self._pace.settle)
+                if any(arrival.file.ignored is None for arrival in arrivals):
+                    run = self._patiently(lambda: self._build(arrivals))
+                    self._stale |= run.published()
+                    self._tell(run, arrivals, number, time.monotonic() - started)
+                self._finder.taken(batch)
             except Exception as error:
                 self._failure = error
                 raise

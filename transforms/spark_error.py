@@ -15,7 +15,7 @@ def reason_of(error: Exception) -> str:
     causes = [said for line in lines if (said := line.strip()).startswith("Caused by: ")]
     if causes:  # a full disk, a worker that was killed
         return causes[-1].removeprefix("Caused by: ")[:300]
-    if isinstance(error, PythonException):
+    if isinstance(error, PythonException) or "Traceback (most recent call last):" in str(error):
         frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
         below = lines[frames[-1] + 1 :] if frames else lines
         return next((line for line in below if not line.startswith(" ")), "no message").strip()[:300]

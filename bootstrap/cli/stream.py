@@ -44,6 +44,10 @@ def stream(
     marts_every: Annotated[
         float, typer.Option("--marts-every", min=1, help="seconds between refreshes of the marts and the report")
     ] = 600,
+    events: Annotated[
+        str | None,
+        typer.Option("--events", metavar="QUEUE_URL", help="SQS queue of S3's events, instead of listing"),
+    ] = None,
     metrics: Annotated[
         Path | None, typer.Option("--metrics", metavar="FILE", help="append a line of JSON for each batch")
     ] = None,
@@ -71,8 +75,10 @@ def stream(
     settings = settings_of(context)
     if metrics and not metrics.parent.is_dir():
         raise SettingsError(f"--metrics '{metrics}' cannot be written: there is no folder '{metrics.parent}'")
+    if events and once:
+        raise SettingsError("--once lists all photos, and --events tells of new ones only: leave out one of them")
     pace = Pace(None if once else trigger, photos_per_batch, settle, marts_every)
-    taking = Stream(settings, pace, console, metrics)
+    taking = Stream(settings, pace, console, metrics, events)
     with _ended_by_signals(taking.stop):
         taking.run()
     console.print("stopped" if taking.stop.is_set() else "all photos are taken")

@@ -1,0 +1,150 @@
+"""Find the objects that arrive in a bucket by S3's events, which EventBridge puts into an SQS queue, without listing.
+
+S3 ──EventBridge──▶ queue ──received per trigger──▶ batch of messages ──once it is published──▶ deleted from the queue
+
+The queue hides a message that was received for some minutes, and gives it again unless it has been deleted: every event
+arrives at least once. Spark's checkpoint only counts messages.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql.datasource import DataSource, SimpleDataSourceStreamReader
+from pyspark.sql.types import StructType
+
+from catalog import aws
+from catalog.errors import RegionError, SettingsError
+from catalog.storage import is_remote
+
+_HIDDEN = 900  # seconds: longer than a batch, or the queue would give its messages again meanwhile
+_AT_ONCE = 10  # messages per request, SQS' limit
+_WAIT = 1  # seconds: SQS asks all its servers only if it may wait
+
+
+class Queue:
+    """The queue, as the finder of a stream's files.
+
+    Args:
+        url: the queue's URL, as `aws sqs get-queue-url` shows it.
+        root: the photos' s3:// prefix, without a trailing slash.
+        per_batch: maximum number of messages per batch.
+        allowed: regions where the queue may lie, because its messages hold labels and names of files.
+        say: prints a line about messages that are left in the queue.
+
+    Raises SettingsError for photos on a disk, RegionError, and AwsError if the queue cannot be used.
+    """
+
+    def __init__(
+        self, url: str, root: str, per_batch: int, allowed: Collection[str], say: Callable[[str], None]
+    ) -> None:
+        if not is_remote(root):
+            raise SettingsError(f"--events tells of objects in S3, not of files in '{root}': leave it out")
+        self.name = url
+        self._url, self._root, self._per_batch, self._say = url, root, per_batch, say
+        if _region_of(url) not in allowed:
+            raise RegionError(
+                f"the queue '{url}' lies in {_region_of(url)}, allowed: {', '.join(allowed)}: use a queue there, or "
+                "allow the region with FRUITLAKE_ALLOWED_REGIONS, if the names of photos may lie in it"
+            )
+        with aws.explained(f"the queue '{url}' cannot be used"):
+            _client(url).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """A streaming DataFrame of the queue's messages."""
+        spark.dataSource.register(_QueueSource)
+        return spark.readStream.format(_QueueSource.name()).options(url=self._url, limit=str(self._per_batch)).load()
+
+    def paths(self, batch: Sequence[Row]) -> list[str]:
+        """Paths of the objects that the messages tell of. Other messages are counted in a line on the terminal."""
+        left = sum(_objects(row.body, self._root) is None for row in batch)
+        if left:
+            self._say(f"{left} messages are no events of S3 about '{self._root}': left to the dead-letter queue")
+        return [path for row in batch for path in _objects(row.body, self._root) or ()]
+
+    def taken(self, batch: Sequence[Row]) -> None:
+        """Delete the messages of a batch that has been published. Raises AwsError."""
+        receipts = [row.receipt for row in batch if _objects(row.body, self._root) is not None]
+        for first in range(0, len(receipts), _AT_ONCE):
+            entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[first : first + _AT_ONCE])]
+            with aws.explained(f"messages of '{self._url}' cannot be deleted"):
+                _client(self._url).delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+
+def _objects(body: str, root: str) -> list[str] | None:
+    """The path that a message tells of, if there may be an object to read; None if it is not about these photos."""
+    try:
+        event = json.loads(body)
+        if event.get("Event") == "s3:TestEvent":  # which S3 sends when notifications are switched on
+            return []
+        detail = event["detail"]
+        path = f"s3://{detail['bucket']['name']}/{detail['object']['key']}"
+        created = event["source"] == "aws.s3" and event["detail-type"] == "Object Created"
+    except (ValueError, AttributeError, KeyError, TypeError):  # not JSON, or not of this form
+        return None
+    if not path.startswith(f"{root}/"):
+        return None
+    return [path] if created and not path.endswith("/") else []
+
+
+class _QueueSource(DataSource):
+    """The queue as a streaming source of Spark: one row per message."""
+
+    @classmethod
+    def name(cls) -> str:
+        return "fruitlake_queue"
+
+    def schema(self) -> str:
+        return "body string, receipt string"
+
+    def simpleStreamReader(self, schema: StructType) -> SimpleDataSourceStreamReader:  # Spark's name
+        return _QueueReader(self.options["url"], int(self.options["limit"]))
+
+
+class _QueueReader(SimpleDataSourceStreamReader):
+    """Runs in a Python process beside the driver. Offsets count the messages that were received."""
+
+    def __init__(self, url: str, limit: int) -> None:
+        self._url, self._limit = url, limit
+
+    def initialOffset(self) -> dict[str, int]:
+        return {"received": 0}
+
+    def read(self, start: dict[str, int]) -> tuple[Iterator[tuple[str, str]], dict[str, int]]:
+        messages = _receive(self._url, self._limit)
+        return iter(messages), {"received": start["received"] + len(messages)}
+
+    def readBetweenOffsets(self, start: dict[str, int], end: dict[str, int]) -> Iterator[tuple[str, str]]:
+        """Repeat a batch after a crash: nothing, because the queue gives its messages again."""
+        return iter(())
+
+
+def _receive(url: str, limit: int) -> list[tuple[str, str]]:
+    """Receive messages until the queue has no more, at most `limit`: their bodies and receipts. Raises AwsError."""
+    found: list[tuple[str, str]] = []
+    while len(found) < limit:
+        with aws.explained(f"the queue '{url}' cannot be read"):
+            answer = _client(url).receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=min(_AT_ONCE, limit - len(found)),
+                VisibilityTimeout=_HIDDEN,
+                WaitTimeSeconds=_WAIT,
+            )
+        if not answer.get("Messages"):
+            break
+        found += [(message["Body"], message["ReceiptHandle"]) for message in answer["Messages"]]
+    return found
+
+
+def _region_of(url: str) -> str:
+    """The region in the URL; the default one if the server is not AWS'."""
+    found = re.match(r"https://(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.", url)
+    return found[1] if found else aws.region()
+
+
+def _client(url: str) -> Any:
+    return aws.client("sqs", _region_of(url))
