@@ -32,6 +32,7 @@ def rendered(**parameters: str) -> dict[str, dict[str, Any]]:  # noqa: C901  # o
     values |= {"AWS::StackName": "fruitlake", "AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws"}
     values |= {"Bucket": f"fruitlake-{ACCOUNT}-{REGION}", "Workgroup": "fruitlake"}
     arns = {"AWS::KMS::Key": f"kms:{REGION}:{ACCOUNT}:key/", "AWS::IAM::Role": f"iam::{ACCOUNT}:role/"}
+    arns |= {"AWS::SQS::Queue": f"sqs:{REGION}:{ACCOUNT}:", "AWS::Events::Rule": f"events:{REGION}:{ACCOUNT}:rule/"}
 
     def arn(name: str) -> str:
         kind = template["Resources"][name]["Type"]
@@ -45,6 +46,8 @@ def rendered(**parameters: str) -> dict[str, dict[str, Any]]:  # noqa: C901  # o
         if isinstance(condition, str):
             return holds(template["Conditions"][condition])
         ((function, given),) = condition.items()
+        if function == "Fn::And":
+            return all(map(holds, given))
         if function == "Fn::Not":
             return not holds(given[0])
         if function == "Fn::Equals":

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from bootstrap.cli.options import Layer, RefitOption, VarianceOption, WeightsOption, console, say
+from bootstrap.cli.options import RefitOption, VarianceOption, WeightsOption, console, say
 from bootstrap.emr.plan import RATE
 from bootstrap.settings import load
 
@@ -100,6 +100,10 @@ def up(
     images_bucket: Annotated[
         str | None, typer.Option("--images-bucket", metavar="NAME", help="a bucket to read photos from, too")
     ] = None,
+    events: Annotated[
+        bool | None,
+        typer.Option("--events/--no-events", help="a queue that tells a stream of new photos, instead of listing"),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Bring up the stack with a cluster, which takes some minutes, or with EMR Serverless. Run `package` first.
@@ -121,6 +125,7 @@ def up(
         IdleSeconds=idle_minutes and idle_minutes * 60,
         Zone=zone,
         ImagesBucket=images_bucket,
+        Events=events,
     )
     deployed = bring_up(load(), stack, wanted, console, dry_run)
     if deployed:
@@ -130,7 +135,9 @@ def up(
 
 @app.command()
 def submit(
-    layer: Annotated[Layer, typer.Argument(help="which layer to build")] = Layer.all,
+    layer: Annotated[
+        Literal["bronze", "silver", "gold", "all", "stream"], typer.Argument(help="which layer to build, or `stream`")
+    ] = "all",
     stack: StackOption = _STACK,
     images: Annotated[
         str | None, typer.Option("--images", metavar="URI", help="photos in S3; else the stack's bucket, images/")
@@ -144,12 +151,13 @@ def submit(
 ) -> None:
     """Run a layer on the cluster, or on Serverless, and wait for it. Exits with 1 if the job fails.
 
-    All other FRUITLAKE_* settings are passed on to the job. Stopping the command does not stop the job.
+    `stream` takes photos as they arrive, until `fruitlake emr down`; the command ends as soon as it runs. All other
+    FRUITLAKE_* settings are passed on to the job. Stopping the command does not stop the job.
     """
     from bootstrap.emr.submit import submit as run
 
     settings = load(images=images, lake=lake, variance=variance, refit=refit)
-    run(settings, stack, layer.value, console, dry_run)
+    run(settings, stack, layer, console, dry_run)
 
 
 @app.command()
@@ -226,6 +234,10 @@ def plan(
     hours = f"{made.work_hours:.2f} h", f"{made.hours:.2f} h"
     table.add_row(f"{photos:,}", f"1 primary + {made.nodes}", *hours, f"{made.cost:,.2f} USD")
     console.print(table)
+    say(
+        f"a stream: {made.stream:.2f} USD an hour on a primary, a core and a task node, {made.small_stream:.2f} with "
+        "`up --small`"
+    )
     for line in made.assumed:
         say(f"assumed: {line}")
 

@@ -1,4 +1,4 @@
-"""Requests for layer jobs: run_layer.py in the packaged environment, as a cluster's step or a Serverless job run.
+"""Requests for layer jobs and streams: run_layer.py in the packaged environment, as a step or a Serverless job run.
 
 Both get the same archives, the same Python, the same Iceberg catalog, and the same `setting=value` arguments.
 """
@@ -6,6 +6,7 @@ Both get the same archives, the same Python, the same Iceberg catalog, and the s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bootstrap.emr import artifacts
 from bootstrap.emr.package import Artifacts
@@ -13,6 +14,7 @@ from bootstrap.emr.requests import Request
 from bootstrap.settings import Settings
 from catalog import aws
 
+STREAM = "stream"  # given as layer, runs until it is cancelled
 PYTHON = "./environment/bin/python"
 _NOT_PASSED = {"cache", "master"}  # settings of this machine; a cluster has its own
 
@@ -35,6 +37,10 @@ def step(cluster: str, bucket: str, packaged: Artifacts, arguments: list[str]) -
         "spark.yarn.maxAppAttempts": "2",
         "spark.yarn.appMasterEnv.AWS_REGION": aws.region(),
     }
+    # A stream ends only if both attempts fail within an hour. That the second one can read the state, as the release's
+    # S3 client wrote it, is not confirmed (docs/aws.md, 17).
+    if arguments[0] == STREAM:
+        properties["spark.yarn.am.attemptFailuresValidityInterval"] = "1h"
     name = f"fruitlake {arguments[0]}"
     command = ["spark-submit", "--deploy-mode", "cluster", "--name", name, *_conf(bucket, packaged, properties)]
     jar = {"Jar": "command-runner.jar", "Args": [*command, artifacts.uri(bucket, packaged.entry), *arguments]}
@@ -70,13 +76,18 @@ def job_run(application: str, role: str, stack: str, bucket: str, packaged: Arti
         "entryPointArguments": arguments,
         "sparkSubmitParameters": " ".join(_conf(bucket, packaged, properties)),
     }
-    parameters = {
+    parameters: dict[str, Any] = {
         "applicationId": application,
         "executionRoleArn": role,
         "name": f"fruitlake {arguments[0]}",
         "jobDriver": {"sparkSubmit": submit},
         "tags": {"project": "fruitlake", "stack": stack},  # operators may manage resources with the stack's tag
     }
+    # Batch jobs end after twelve hours, and are not started again after a failure. That a streaming job is started with
+    # the same arguments is not confirmed (docs/aws.md, 18).
+    if arguments[0] == STREAM:
+        retries = {"maxFailedAttemptsPerHour": 5}
+        parameters |= {"mode": "STREAMING", "executionTimeoutMinutes": 0, "retryPolicy": retries}
     return Request("emr-serverless", "StartJobRun", parameters)
 
 

@@ -25,12 +25,17 @@ _DISK_GB = 104  # per node: 40 for the system, from the template, and 64 that EM
 
 @dataclass(frozen=True)
 class Plan:
-    """An estimate. nodes: core and task nodes, without the primary; hours: the cluster's lifetime; cost: in USD."""
+    """An estimate. nodes: core and task nodes, without the primary; hours: the cluster's lifetime; cost: in USD.
+
+    stream, small_stream: USD per hour of the fewest nodes, on which a stream runs, and of a single node.
+    """
 
     nodes: int
     work_hours: float
     hours: float
     cost: float
+    stream: float
+    small_stream: float
     assumed: tuple[str, ...]
 
 
@@ -50,7 +55,8 @@ def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = Non
     hours = _START_HOURS + work + _IDLE_HOURS
     node = price["ec2"] + price["emr"] + _DISK_GB * prices["disk_gb_month"] / 730
     # primary, core and one task node run for the whole time, the others only during the work
-    always = 3 * node + prices["endpoint"] * ENDPOINTS
+    endpoints = prices["endpoint"] * ENDPOINTS
+    always = 3 * node + endpoints
     cost = hours * always + (_START_HOURS + work) * max(0, nodes - 2) * node
     assumed = (
         f"{rate:g} photos/s per core: small JPEGs, MobileNetV2 by ONNX Runtime; a vCPU of {instance} counts as a core",
@@ -61,7 +67,7 @@ def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = Non
         "transfer are not in it",
         f"prices of {prices['region']}, {prices['as_of']}: {prices['source']}",
     )
-    return Plan(nodes, work, hours, cost, assumed)
+    return Plan(nodes, work, hours, cost, always, node + endpoints, assumed)
 
 
 def read_prices() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Submit a layer job and wait for it.
+"""Submit a layer job and wait for it; a stream, until it runs.
 
 missing artifacts ─▶ bucket; step or job run ─▶ its states as they change ─▶ done, or why it failed
 """
@@ -27,7 +27,7 @@ _DONE = {"COMPLETED": True, "SUCCESS": True, "FAILED": False, "CANCELLED": False
 def submit(
     settings: Settings, name: str, layer: str, console: Console, dry_run: bool = False, poll: float = POLL
 ) -> None:
-    """Run a layer on the stack's compute and wait for it.
+    """Run a layer on the stack's compute and wait for it; a stream goes on.
 
     Raises EmrError if there is no compute, a location is not in S3, or the job failed, with its reason and logs.
     """
@@ -49,12 +49,12 @@ def submit(
 
 
 def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, poll: float = POLL) -> None:
-    """Print every change of state until the job ends. Raises EmrError if it failed."""
+    """Print every change of state until the job ends, or a stream runs. Raises EmrError if it failed."""
     started, told = time.monotonic(), ""
     goes_on = f"job {job} goes on: `fruitlake emr status` and `fruitlake emr logs {job}` tell how it ends"
     try:
         with console.status(f"{layer} on EMR"):
-            while told not in _DONE:
+            while told not in _DONE and not (layer == jobs.STREAM and told == "RUNNING"):
                 if told:
                     time.sleep(poll)
                 state, reason = compute.job_state(job)
@@ -66,7 +66,9 @@ def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, 
         raise
     except AwsError as error:  # for example expired credentials: the job itself has not failed
         raise EmrError(f"{error}; {goes_on}") from error
-    if not _DONE[told]:
+    if told not in _DONE:
+        console.print(f"{goes_on}; `fruitlake emr down` ends it", highlight=False, soft_wrap=True)
+    elif not _DONE[told]:
         where = f"logs: {compute.logs(job)} (`fruitlake emr logs {job}`)"
         raise EmrError(f"{layer} {told.lower()}: {explained(reason)}; {where}")
 
@@ -76,6 +78,8 @@ def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list
         raise EmrError(
             f"engine '{settings.engine}' is not packaged for a cluster, it runs ONNX Runtime: unset FRUITLAKE_ENGINE"
         )
+    if layer == jobs.STREAM and settings.refit:
+        raise EmrError("a stream would refit again and again: `fruitlake emr submit gold --refit`, then the stream")
     places = {
         "lake": settings.lake if "lake" in settings.model_fields_set else f"s3://{stack.bucket}/lake",
         "images": settings.images or f"s3://{stack.bucket}/images",
@@ -85,4 +89,7 @@ def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list
             raise EmrError(f"a cluster cannot see '{place}': give --{option} a place in S3, like s3://{stack.bucket}/…")
     prefix = stack.parameters["DatabasePrefix"]  # the role has no rights on other databases
     weights = artifacts.uri(stack.bucket, model)
-    return jobs.arguments(layer, settings, **places, database_prefix=prefix, weights=weights)
+    given = jobs.arguments(layer, settings, **places, database_prefix=prefix, weights=weights)
+    if layer == jobs.STREAM and settings.images is None and "EventQueue" in stack.outputs:
+        given.append(f"--events={stack.outputs['EventQueue']}")
+    return given

@@ -70,7 +70,7 @@ class _Ec2:
         raise ClientError(error, "DescribeAvailabilityZones")  # type: ignore[arg-type]
 
     def describe_vpc_endpoint_services(self) -> dict[str, Any]:
-        names = [f"com.amazonaws.{REGION}.{s}" for s in ("s3", "glue", "kms", "ssm", "ssmmessages")]
+        names = [f"com.amazonaws.{REGION}.{s}" for s in ("s3", "glue", "kms", "sqs", "ssm", "ssmmessages")]
         names.append(f"aws.api.{REGION}.emr-service-cell01")
         return {"ServiceDetails": [{"ServiceName": n, "AvailabilityZones": self._told.zones} for n in names]}
 

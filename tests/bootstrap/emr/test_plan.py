@@ -52,6 +52,12 @@ def test_disks_and_endpoints_are_paid_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert added == pytest.approx(before.hours * (3 * 104 * 0.01 + 5 * 0.02))
 
 
+def test_a_stream_is_paid_for_by_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (plan(10, "m6i.xlarge").stream, plan(10, "m6i.xlarge").small_stream) == (3.0, 1.0)
+    monkeypatch.setattr(planning, "read_prices", lambda: _PRICES | {"endpoint": 0.02})
+    assert plan(10, "m6i.xlarge").small_stream == pytest.approx(1.1)
+
+
 def test_all_that_is_assumed_is_said() -> None:
     said = " ".join(plan(10, "m6i.xlarge", 77).assumed)
     for word in ("77 photos/s", "2026-01", "made up", "Spot", "endpoints", "EBS", "idle"):
@@ -93,4 +99,5 @@ def test_the_command_shows_nodes_hours_and_cost(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert "1,000,000" in done.out
     assert "USD" in done.out
+    assert "a stream: 3.00 USD an hour" in done.out
     assert done.out.count("assumed:") >= 4

@@ -164,6 +164,18 @@ def test_a_private_cluster_waits_for_its_endpoints_and_finds_the_rule_that_emr_a
     ]
 
 
+def test_events_are_an_option_and_only_the_rule_may_send_them() -> None:
+    made = rendered(Compute="serverless", Events="true")
+    names = {"EventQueue", "DeadLetterQueue", "EventRule", "EventQueuePolicy", "EventReading", "SqsEndpoint"}
+    assert made.keys() - rendered(Compute="serverless").keys() == names
+    assert "NotificationConfiguration" not in CLUSTER["Bucket"]
+    assert made["Bucket"]["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
+    assert made["EventRule"]["EventPattern"]["detail"]["bucket"]["name"] == [made["Bucket"]["BucketName"]]
+    days = {made[name]["MessageRetentionPeriod"] / 86400 for name in ("EventQueue", "DeadLetterQueue")}
+    assert days == {4}, "docs/gdpr.md says so"
+    assert "SqsEndpoint" not in rendered(Compute="none", Events="true"), "it costs by the hour"
+
+
 def test_everything_is_tagged_with_the_stack() -> None:
     """CloudFormation propagates the stack's tags; resources that policies identify by tag also set them explicitly."""
     tags = deployment("CreateStack", "fruitlake", {}).parameters["Tags"]

@@ -198,6 +198,46 @@ def test_serverless_gets_the_same_job(emr_aws: AwsServer, pretended: Settings) -
     assert "failed" in said.getvalue()
 
 
+def test_a_stream_on_a_cluster_is_a_step_that_goes_on(stack: Stack, pretended: Settings) -> None:
+    said = io.StringIO()
+    with ending("RUNNING"):
+        submit(pretended, "fruitlake", "stream", Console(file=said, width=200), poll=0.01)
+    arguments = the_step().args
+    assert arguments[arguments.index(f"s3://{stack.bucket}/artifacts/run_layer-1.py") + 1] == "stream"
+    assert "spark.yarn.am.attemptFailuresValidityInterval=1h" in arguments, "two failures in a year would end it"
+    assert f"job {the_step().id} goes on" in said.getvalue() and "fruitlake emr down" in said.getvalue()
+
+
+def test_a_stream_on_serverless_is_started_again_and_never_times_out(emr_aws: AwsServer, pretended: Settings) -> None:
+    bring_up(pretended, "fruitlake", {"Compute": "serverless"}, QUIET, poll=0.01)
+    said = {layer: shown_job(pretended, layer)[-1]["parameters"] for layer in ("all", "stream")}
+    assert said["stream"]["jobDriver"]["sparkSubmit"]["entryPointArguments"][0] == "stream"
+    assert said["stream"]["mode"] == "STREAMING"
+    assert said["stream"]["executionTimeoutMinutes"] == 0, "EMR's default is twelve hours"
+    assert said["stream"]["retryPolicy"] == {"maxFailedAttemptsPerHour": 5}
+    assert not {"mode", "executionTimeoutMinutes", "retryPolicy"} & said["all"].keys()
+    submit(pretended, "fruitlake", "stream", QUIET, poll=0.01)  # botocore knows these parameters
+
+
+def test_a_stream_reads_the_queue_of_a_stack_that_has_one(emr_aws: AwsServer, pretended: Settings) -> None:
+    stack = bring_up(pretended, "fruitlake", {"Compute": "serverless", "Events": "true"}, QUIET, poll=0.01)
+    assert stack is not None
+
+    def words(settings: Settings, layer: str) -> list[str]:
+        request = shown_job(settings, layer)[-1]["parameters"]
+        return list(request["jobDriver"]["sparkSubmit"]["entryPointArguments"])
+
+    assert words(pretended, "stream")[-1] == f"--events={stack.outputs['EventQueue']}"
+    assert not [word for word in words(pretended, "all") if word.startswith("--")]
+    other = pretended.model_copy(update={"images": "s3://album/photos"})
+    assert not [word for word in words(other, "stream") if word.startswith("--")], "the rule is for the stack's bucket"
+
+
+def test_a_stream_does_not_refit(stack: Stack, pretended: Settings) -> None:
+    with pytest.raises(EmrError, match="emr submit gold --refit"):
+        submit(pretended.model_copy(update={"refit": True}), "fruitlake", "stream", QUIET)
+
+
 def test_places_that_a_cluster_cannot_see_are_refused(stack: Stack, pretended: Settings) -> None:
     local = pretended.model_copy(update={"images": "/home/me/photos"})
     with pytest.raises(EmrError, match="cannot see '/home/me/photos': give --images"):

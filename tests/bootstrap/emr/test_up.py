@@ -25,11 +25,16 @@ from tests.aws import REGION, AwsServer
 from tests.bootstrap.emr.deployed import cluster, shown, up
 from tests.template import ACCOUNT, resources
 
-NOT_IN_MOTO = {"AWS::Athena::WorkGroup", "AWS::EC2::SecurityGroupEgress", "AWS::S3::BucketPolicy"}
+NOT_IN_MOTO = {
+    "AWS::Athena::WorkGroup",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
+}
 
 
 def test_up_deploys_all_that_moto_knows(emr_aws: AwsServer, pretended: Settings) -> None:
-    stack = up(pretended)
+    stack = up(pretended, Events="true")
     wanted = resources()
     assert {r["Type"] for r in wanted.values()} - parsing.get_model_map().keys() == NOT_IN_MOTO
     formation = boto3.client("cloudformation", endpoint_url=emr_aws.url, region_name=REGION)
