@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.lakes import AWKWARD_LABELS, Lake
 from tests.photos import encode, photo, sample_photo
 
 ONCE = Pace(trigger=None, photos_per_batch=500, settle=0, marts_every=600)
+SOON = replace(ONCE, trigger=0.2)
 
 
 def stream(lake: Lake, pace: Pace = ONCE, metrics: Path | None = None, **options: object) -> Stream:
@@ -70,11 +71,15 @@ def running(taking: Stream) -> Iterator[None]:
     assert not failures, failures
 
 
-def wait_for(lake: Lake, *names: str) -> None:
+def until(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
-    while not in_gold(lake).keys() >= {*names}:
-        assert time.monotonic() < deadline, f"{names} are not in gold"
+    while not true():
+        assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def wait_for(lake: Lake, *names: str) -> None:
+    until(lambda: in_gold(lake).keys() >= {*names})
 
 
 @contextmanager
@@ -160,7 +165,7 @@ def test_photos_arrive_while_it_runs_and_another_process_may_have_the_lake(lake:
 
 def test_an_erasure_removes_the_names_of_files_and_the_stream_goes_on(lake: Lake, tmp_path: Path) -> None:
     put(lake.photos, "Banana/one.jpg", "Banana/two.jpg")
-    with running(stream(lake, replace(ONCE, trigger=0.2))):
+    with running(stream(lake, SOON)):
         wait_for(lake, "Banana/one.jpg", "Banana/two.jpg")
         with alone(lake):
             (lake.photos / "Banana" / "one.jpg").unlink()

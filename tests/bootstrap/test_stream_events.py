@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,12 @@ from rich.console import Console
 from bootstrap.streaming import Stream
 from catalog.errors import AuditError, RunError
 from tests.aws import REGION, AwsServer
-from tests.bootstrap.test_stream import ONCE, in_gold, running
+from tests.bootstrap.test_stream import SOON, in_gold, running, until
 from tests.commands import check_one_line, fruitlake
 from tests.lakes import Lake
 from tests.photos import photo
 
 BUCKET = "event-photos"
-SOON = replace(ONCE, trigger=0.2)
 EVENT = {"source": "aws.s3", "detail-type": "Object Created"}
 
 
@@ -65,13 +63,6 @@ def waiting(sqs: Any, url: str) -> int:
 
 def stream_of(lake: Lake, queue: str, **options: object) -> Stream:
     return Stream(lake.settings(**options), SOON, Console(quiet=True), events=queue)
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.fixture

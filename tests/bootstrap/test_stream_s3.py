@@ -11,12 +11,12 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from bootstrap import settings as settings_module
-from bootstrap.streaming import Stream
+from bootstrap.streaming import Pace, Stream
 from catalog.lake import Lake as Tables
 from catalog.lake import open_lake
 from catalog.scan import dataset
 from tests.aws import AwsServer
-from tests.bootstrap.test_stream import ONCE
+from tests.bootstrap.test_stream import ONCE, SOON, running, until
 from tests.commands import fruitlake_here
 from tests.lakes import AWKWARD_LABELS
 from tests.photos import photo
@@ -34,8 +34,8 @@ class Lake:
     cache: Path
     options: dict[str, object]
 
-    def stream_once(self) -> None:
-        Stream(settings_module.load(**self.options), ONCE, Console(quiet=True)).run()
+    def stream(self, pace: Pace = ONCE) -> Stream:
+        return Stream(settings_module.load(**self.options), pace, Console(quiet=True))
 
     def put(self, *keys: str, seed: int = 0) -> None:
         for index, key in enumerate(keys):
@@ -75,7 +75,7 @@ def lake(aws_server: AwsServer, spark: SparkSession, cache: Path) -> Iterator[La
     with aws_server.environment():
         made = Lake(aws_server, cache, options)
         made.put("Banana/1.jpg", "Banana/2.jpg", "Lemon/1.jpg", "Lemon/2.jpg")
-        made.stream_once()
+        made.stream().run()
         assert made.in_gold() == 4
         yield made
 
@@ -86,7 +86,7 @@ def test_all_kinds_of_keys_arrive_and_a_batch_that_is_given_again_changes_nothin
     for marker in ("Empty/", "Mark"):  # as S3's console creates a folder, and as other tools do
         lake.server.s3.put_object(Bucket="stream-photos", Key=PHOTOS + marker)
     lake.put("Banana/1.jpg", seed=50)  # overwritten
-    lake.stream_once()
+    lake.stream().run()
     arrived = {*awkward, "Mark/new.jpg"}
     assert lake.paths("bronze.images") >= arrived
     assert lake.in_gold() == 4 + len(arrived) + 1
@@ -95,21 +95,21 @@ def test_all_kinds_of_keys_arrive_and_a_batch_that_is_given_again_changes_nothin
     before = lake.snapshots()
     (commit,) = (key for key in lake.checkpoint() if key.endswith("/commits/1"))
     lake.server.s3.delete_object(Bucket="stream-lake", Key=commit)
-    lake.stream_once()
+    lake.stream().run()
     assert lake.snapshots() == before
     assert lake.server.s3.head_object(Bucket="stream-lake", Key=commit)
 
 
 def test_an_erasure_removes_every_version_of_the_checkpoint_and_the_stream_goes_on(lake: Lake, tmp_path: Path) -> None:
-    lake.put("Lemon/secret.jpg", seed=80)
-    lake.stream_once()
-    assert "Lemon/secret.jpg" in lake.paths("bronze.images")
-    lake.server.s3.delete_object(Bucket="stream-photos", Key=f"{PHOTOS}Lemon/secret.jpg")
-    path = f"s3://stream-photos/{PHOTOS}Lemon/secret.jpg"
-    places = ("--lake", LAKE, "--database-prefix", PREFIX, "--source-path", path)
+    key = f"{PHOTOS}Lemon/2.jpg"
+    assert lake.checkpoint()
+    lake.server.s3.delete_object(Bucket="stream-photos", Key=key)
+    places = ("--lake", LAKE, "--database-prefix", PREFIX, "--source-path", f"s3://stream-photos/{key}")
     assert fruitlake_here("erase", *places, "--reason", "asked", cwd=tmp_path, FRUITLAKE_CACHE=str(lake.cache)) == 0
     assert lake.checkpoint() == []
+    before = lake.in_gold()
     lake.put("Lemon/3.jpg", seed=81)
-    lake.stream_once()
-    assert "Lemon/3.jpg" in lake.paths("bronze.images") and "Lemon/secret.jpg" not in lake.paths("bronze.images")
+    with running(lake.stream(SOON)):
+        until(lambda: lake.in_gold() > before)
+    assert "Lemon/3.jpg" in lake.paths("bronze.images") and "Lemon/2.jpg" not in lake.paths("bronze.images")
     assert lake.checkpoint()

@@ -172,8 +172,11 @@ def _read(lake: Lake) -> dict[str, Any]:
     }
 
 
-def test_a_job_that_fails_exits_so_with_one_clear_line(node: Node, packaged: Artifacts, tmp_path: Path) -> None:
-    done = node.submit_alone(packaged, ["bronze", f"lake={tmp_path / 'lake'}", "images=/nowhere"])
+@pytest.mark.parametrize("job", [["bronze"], ["stream", "--events=https://sqs.eu-west-3.amazonaws.com/1/q"]])
+def test_a_job_that_fails_exits_so_with_one_clear_line(
+    job: list[str], node: Node, packaged: Artifacts, tmp_path: Path
+) -> None:
+    done = node.submit_alone(packaged, [*job, f"lake={tmp_path / 'lake'}", "images=/nowhere"])
     assert done.returncode == 1
     assert re.search(r"^error: there is no '/nowhere'", done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert "Traceback" not in done.stdout
