@@ -67,7 +67,7 @@ class Queue:
         return [path for row in batch for path in _objects(row.body, self._root) or ()]
 
     def taken(self, batch: Sequence[Row]) -> None:
-        """Delete the messages of a batch that has been published. Raises AwsError."""
+        """Delete the messages of a batch that has been published. One that stays comes again. Raises AwsError."""
         receipts = [row.receipt for row in batch if _objects(row.body, self._root) is not None]
         for first in range(0, len(receipts), _AT_ONCE):
             entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[first : first + _AT_ONCE])]

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,8 +105,9 @@ class Stream:
         self._source = source_of(settings)
         self._lake = settings.open_lake()
         self._lake.check_writable()
+        say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
         self._finder: Finder = (
-            Queue(events, self._source.root, pace.photos_per_batch, settings.regions, console.print)
+            Queue(events, self._source.root, pace.photos_per_batch, settings.regions, say)
             if events
             else Listing(self._source.root, pace.photos_per_batch)
         )
@@ -128,7 +130,7 @@ class Stream:
         """Process batches until `stop` is set or, without a trigger, no file is left. Raises a batch's error."""
         try:
             while not self._follow():
-                self._console.print("photos were erased: the source is listed anew")
+                self._console.print("photos were erased: the stream begins anew")
                 delete_folder(self._checkpoint)
             if not self.stop.is_set():
                 self._refresh()
