@@ -113,6 +113,7 @@ def test_an_empty_lake_gets_all_layers_and_a_second_look_publishes_nothing(tmp_p
     assert snapshots(lake) == before
 
 
+@pytest.mark.exhaustive
 def test_all_kinds_of_files_arrive(lake: Lake, tmp_path: Path) -> None:
     awkward = [f"{label}/new.jpg" for label in AWKWARD_LABELS]
     put(lake.photos, *awkward, "Banana/old.jpg", "Banana/notes.txt", ".hidden/a.jpg")
@@ -146,6 +147,7 @@ def test_a_batch_that_is_given_again_changes_nothing(lake: Lake) -> None:
     assert (commits / "0").exists()
 
 
+@pytest.mark.exhaustive
 def test_photos_arrive_while_it_runs_and_another_process_may_have_the_lake(lake: Lake) -> None:
     (lake.photos / "Banana").mkdir()
     with running(stream(lake, replace(ONCE, trigger=0.2, settle=0.2))):

@@ -97,6 +97,7 @@ def test_objects_that_events_tell_of_arrive_and_poison_stays_for_the_dead_letter
     )
 
 
+@pytest.mark.exhaustive
 def test_a_batch_that_fails_leaves_its_messages_and_a_queue_that_is_gone_is_told(
     lake: Lake, aws: AwsServer, queue: str
 ) -> None:

@@ -25,6 +25,8 @@ LAKE = "s3://stream-lake/my fruits"
 PREFIX = "streamed"
 PHOTOS = "photos [new] {a}/"
 
+pytestmark = pytest.mark.exhaustive
+
 
 @dataclass(frozen=True)
 class Lake:
