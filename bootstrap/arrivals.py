@@ -1,4 +1,4 @@
-"""Find the files that have arrived in a source, with Spark's file stream, and look at them without opening them.
+"""Find files that have arrived in a source, with Spark's file stream, and read their size and date.
 
 source ──listing per trigger──▶ new files ──batch by batch──▶ Arrival: the file, and when it arrived
 
@@ -41,12 +41,12 @@ class Arrival(NamedTuple):
 
 
 class Finder(Protocol):
-    """How a stream finds files: by listing the source, or from a queue (events.py). name: that of its checkpoint."""
+    """A stream's way to find files: listing the source, or a queue (events.py). name: identifies its checkpoint."""
 
     name: str
 
     def read(self, spark: SparkSession) -> DataFrame:
-        """A streaming DataFrame, whose batches `paths` understands."""
+        """A streaming DataFrame, for whose batches `paths` is called."""
 
     def paths(self, batch: Sequence[Row]) -> list[str]:
         """Paths of the files of a batch."""
@@ -56,7 +56,7 @@ class Finder(Protocol):
 
 
 class Listing:
-    """Spark's file stream. root: the source; per_batch: maximum number of files per batch."""
+    """Finds files with Spark's file stream. root: the source; per_batch: maximum number of files per batch."""
 
     def __init__(self, root: str, per_batch: int) -> None:
         self.name, self._per_batch = root, per_batch
@@ -76,7 +76,7 @@ class Listing:
 
 
 def look_at(source: Source, found: Iterable[str], settle: float) -> list[Arrival]:
-    """Look at the files of a batch that still exist. On a disk, wait until none was written to for `settle` seconds."""
+    """The files of a batch that still exist. On a disk, first wait until none was written to for `settle` seconds."""
     paths = list(dict.fromkeys(found))  # `a/b` is listed twice if there is an object `a`, too
     if is_remote(source.root):
         with ThreadPoolExecutor(_REQUESTS) as pool:

@@ -1,8 +1,8 @@
-"""Find the objects that arrive in a bucket by S3's events, which EventBridge puts into an SQS queue, without listing.
+"""Find new objects in a bucket without listing it, by the S3 events that EventBridge sends to an SQS queue.
 
 S3 ──EventBridge──▶ queue ──received per trigger──▶ batch of messages ──once it is published──▶ deleted from the queue
 
-The queue hides a message that was received for some minutes, and gives it again unless it has been deleted: every event
+The queue hides a received message for some minutes, then delivers it again unless it has been deleted, so every event
 arrives at least once. Spark's checkpoint only counts messages.
 """
 
@@ -21,19 +21,19 @@ from catalog import aws
 from catalog.errors import RegionError, SettingsError
 from catalog.storage import is_remote
 
-_HIDDEN = 900  # seconds: longer than a batch, or the queue would give its messages again meanwhile
-_AT_ONCE = 10  # messages per request, SQS' limit
-_WAIT = 1  # seconds: SQS asks all its servers only if it may wait
+_HIDDEN = 900  # seconds: longer than a batch takes, or the queue would deliver its messages again meanwhile
+_AT_ONCE = 10  # messages per request: the limit of SQS
+_WAIT = 1  # seconds: without waiting, SQS queries only some of its servers
 
 
 class Queue:
-    """The queue, as the finder of a stream's files.
+    """A queue of S3 events, as a stream's way to find files.
 
     Args:
         url: the queue's URL, as `aws sqs get-queue-url` shows it.
         root: the photos' s3:// prefix, without a trailing slash.
         per_batch: maximum number of messages per batch.
-        allowed: regions where the queue may lie, because its messages hold labels and names of files.
+        allowed: regions that the queue may be in, because its messages contain labels and file names.
         say: prints a line about messages that are left in the queue.
 
     Raises SettingsError for photos on a disk, RegionError, and AwsError if the queue cannot be used.
@@ -43,13 +43,13 @@ class Queue:
         self, url: str, root: str, per_batch: int, allowed: Collection[str], say: Callable[[str], None]
     ) -> None:
         if not is_remote(root):
-            raise SettingsError(f"--events tells of objects in S3, not of files in '{root}': leave it out")
+            raise SettingsError(f"--events is for photos in S3, and '{root}' is a folder: leave it out")
         self.name = url
         self._url, self._root, self._per_batch, self._say = url, root, per_batch, say
         if _region_of(url) not in allowed:
             raise RegionError(
-                f"the queue '{url}' lies in {_region_of(url)}, allowed: {', '.join(allowed)}: use a queue there, or "
-                "allow the region with FRUITLAKE_ALLOWED_REGIONS, if the names of photos may lie in it"
+                f"the queue '{url}' is in {_region_of(url)}, allowed: {', '.join(allowed)}: use a queue there, or "
+                "allow the region with FRUITLAKE_ALLOWED_REGIONS, if the names of photos may be in it"
             )
         with aws.explained(f"the queue '{url}' cannot be used"):
             _client(url).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
@@ -60,14 +60,14 @@ class Queue:
         return spark.readStream.format(_QueueSource.name()).options(url=self._url, limit=str(self._per_batch)).load()
 
     def paths(self, batch: Sequence[Row]) -> list[str]:
-        """Paths of the objects that the messages tell of. Other messages are counted in a line on the terminal."""
+        """Paths of the objects that the messages are about. Other messages are counted in a line on the terminal."""
         left = sum(_objects(row.body, self._root) is None for row in batch)
         if left:
-            self._say(f"{left} messages are no events of S3 about '{self._root}': left to the dead-letter queue")
+            self._say(f"{left} messages are not S3 events about '{self._root}': left for the dead-letter queue")
         return [path for row in batch for path in _objects(row.body, self._root) or ()]
 
     def taken(self, batch: Sequence[Row]) -> None:
-        """Delete the messages of a batch that has been published. One that stays comes again. Raises AwsError."""
+        """Delete the messages of a published batch; those that remain are delivered again. Raises AwsError."""
         receipts = [row.receipt for row in batch if _objects(row.body, self._root) is not None]
         for first in range(0, len(receipts), _AT_ONCE):
             entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[first : first + _AT_ONCE])]
@@ -76,10 +76,10 @@ class Queue:
 
 
 def _objects(body: str, root: str) -> list[str] | None:
-    """The path that a message tells of, if there may be an object to read; None if it is not about these photos."""
+    """The path in a message, if there may be an object to read; None if the message is not about these photos."""
     try:
         event = json.loads(body)
-        if event.get("Event") == "s3:TestEvent":  # which S3 sends when notifications are switched on
+        if event.get("Event") == "s3:TestEvent":  # sent by S3 when notifications are switched on
             return []
         detail = event["detail"]
         path = f"s3://{detail['bucket']['name']}/{detail['object']['key']}"
@@ -106,7 +106,7 @@ class _QueueSource(DataSource):
 
 
 class _QueueReader(SimpleDataSourceStreamReader):
-    """Runs in a Python process beside the driver. Offsets count the messages that were received."""
+    """Receives messages in a Python process beside the driver. Offsets count them."""
 
     def __init__(self, url: str, limit: int) -> None:
         self._url, self._limit = url, limit
@@ -119,12 +119,12 @@ class _QueueReader(SimpleDataSourceStreamReader):
         return iter(messages), {"received": start["received"] + len(messages)}
 
     def readBetweenOffsets(self, start: dict[str, int], end: dict[str, int]) -> Iterator[tuple[str, str]]:
-        """Repeat a batch after a crash: nothing, because the queue gives its messages again."""
+        """The batch to repeat after a crash: empty, because the queue delivers its messages again."""
         return iter(())
 
 
 def _receive(url: str, limit: int) -> list[tuple[str, str]]:
-    """Receive messages until the queue has no more, at most `limit`: their bodies and receipts. Raises AwsError."""
+    """Bodies and receipts of the messages in the queue, at most `limit`. Raises AwsError."""
     found: list[tuple[str, str]] = []
     while len(found) < limit:
         with aws.explained(f"the queue '{url}' cannot be read"):
@@ -141,7 +141,7 @@ def _receive(url: str, limit: int) -> list[tuple[str, str]]:
 
 
 def _region_of(url: str) -> str:
-    """The region in the URL; the default one if the server is not AWS'."""
+    """The region in the URL; the default region if it is not a URL of AWS."""
     found = re.match(r"https://(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.", url)
     return found[1] if found else aws.region()
 

@@ -79,7 +79,7 @@ def start(settings: Settings, lake: Lake) -> SparkSession:
 
 
 def prepare_stream(spark: SparkSession, source: str, checkpoint: str) -> None:
-    """Let embedded Spark stream from a source, with a checkpoint. In S3, it uses Hadoop's client; clusters have theirs.
+    """Configure embedded Spark for a stream's source and checkpoint; for S3, it uses Hadoop's client.
 
     Raises AwsError for a bucket that cannot be accessed.
     """

@@ -94,7 +94,7 @@ def _delete(bucket: str, identifiers: Iterator[ObjectIdentifierTypeDef]) -> int:
             raise AwsError(
                 f"{len(errors):,} of {len(batch):,} old versions in the bucket '{bucket}' cannot be deleted "
                 f"({first.get('Code')}: {first.get('Message')}; first '{first.get('Key')}'): allow "
-                "s3:DeleteObjectVersion there, or wait until a lock on them ends, then go on"
+                "s3:DeleteObjectVersion there, or wait until a lock on them ends, then continue"
             )
         count += len(batch)
     return count

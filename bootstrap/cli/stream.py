@@ -46,7 +46,7 @@ def stream(
     ] = 600,
     events: Annotated[
         str | None,
-        typer.Option("--events", metavar="QUEUE_URL", help="SQS queue of S3's events, instead of listing"),
+        typer.Option("--events", metavar="QUEUE_URL", help="SQS queue of S3 events, to read instead of listing"),
     ] = None,
     metrics: Annotated[
         Path | None, typer.Option("--metrics", metavar="FILE", help="append a line of JSON for each batch")
@@ -76,7 +76,7 @@ def stream(
     if metrics and not metrics.parent.is_dir():
         raise SettingsError(f"--metrics '{metrics}' cannot be written: there is no folder '{metrics.parent}'")
     if events and once:
-        raise SettingsError("--once lists all photos, and --events tells of new ones only: leave out one of them")
+        raise SettingsError("--once lists all photos, and --events finds only new ones: leave one of them out")
     pace = Pace(None if once else trigger, photos_per_batch, settle, marts_every)
     taking = Stream(settings, pace, console, metrics, events)
     with _ended_by_signals(taking.stop):

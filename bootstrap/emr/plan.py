@@ -27,7 +27,7 @@ _DISK_GB = 104  # per node: 40 for the system, from the template, and 64 that EM
 class Plan:
     """An estimate. nodes: core and task nodes, without the primary; hours: the cluster's lifetime; cost: in USD.
 
-    stream, small_stream: USD per hour of the fewest nodes, on which a stream runs, and of a single node.
+    stream, small_stream: USD per hour of a stream, on the smallest cluster and on a single node (`up --small`).
     """
 
     nodes: int

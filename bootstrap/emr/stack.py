@@ -109,7 +109,7 @@ def deploy(request: Request, console: Console, poll: float = POLL) -> None:
         with console.status(f"stack {name}: {request.operation}, some minutes"), aws.explained(f"stack {name}"):
             waiter.wait(StackName=identity, WaiterConfig={"Delay": poll, "MaxAttempts": int(_LONGEST / poll)})
     except KeyboardInterrupt:
-        console.print(f"stack {name}: CloudFormation goes on by itself, `fruitlake emr status` shows how far it is")
+        console.print(f"stack {name}: CloudFormation continues by itself; `fruitlake emr status` shows its progress")
         raise
     except AwsError as error:
         if not isinstance(error.__cause__, WaiterError):

@@ -1,4 +1,4 @@
-"""Submit a layer job and wait for it; a stream, until it runs.
+"""Submit a layer job and wait for it, or a stream and wait until it is running.
 
 missing artifacts ─▶ bucket; step or job run ─▶ its states as they change ─▶ done, or why it failed
 """
@@ -27,7 +27,7 @@ _DONE = {"COMPLETED": True, "SUCCESS": True, "FAILED": False, "CANCELLED": False
 def submit(
     settings: Settings, name: str, layer: str, console: Console, dry_run: bool = False, poll: float = POLL
 ) -> None:
-    """Run a layer on the stack's compute and wait for it; a stream goes on.
+    """Run a layer on the stack's compute and wait for it; for a stream, only until it is running.
 
     Raises EmrError if there is no compute, a location is not in S3, or the job failed, with its reason and logs.
     """
@@ -49,9 +49,9 @@ def submit(
 
 
 def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, poll: float = POLL) -> None:
-    """Print every change of state until the job ends, or a stream runs. Raises EmrError if it failed."""
+    """Print every change of state until the job ends, or the stream is running. Raises EmrError if it failed."""
     started, told = time.monotonic(), ""
-    goes_on = f"job {job} goes on: `fruitlake emr status` and `fruitlake emr logs {job}` tell how it ends"
+    continues = f"job {job} continues: `fruitlake emr status` and `fruitlake emr logs {job}` show how it ends"
     try:
         with console.status(f"{layer} on EMR"):
             while told not in _DONE and not (layer == jobs.STREAM and told == "RUNNING"):
@@ -62,12 +62,12 @@ def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, 
                     console.print(f"{layer}: {state.lower()} after {time.monotonic() - started:.0f} s", highlight=False)
                     told = state
     except KeyboardInterrupt:
-        console.print(goes_on, highlight=False, soft_wrap=True)
+        console.print(continues, highlight=False, soft_wrap=True)
         raise
     except AwsError as error:  # for example expired credentials: the job itself has not failed
-        raise EmrError(f"{error}; {goes_on}") from error
+        raise EmrError(f"{error}; {continues}") from error
     if told not in _DONE:
-        console.print(f"{goes_on}; `fruitlake emr down` ends it", highlight=False, soft_wrap=True)
+        console.print(f"{continues}; `fruitlake emr down` ends it", highlight=False, soft_wrap=True)
     elif not _DONE[told]:
         where = f"logs: {compute.logs(job)} (`fruitlake emr logs {job}`)"
         raise EmrError(f"{layer} {told.lower()}: {explained(reason)}; {where}")

@@ -93,7 +93,7 @@ def test_objects_that_events_tell_of_arrive_and_poison_stays_for_the_dead_letter
     assert in_gold(lake) == {"Banana/one.jpg": "Banana", "a:b?c*d[e]{f}^g/é 100%25 +.jpg": "a:b?c*d[e]{f}^g"}
     assert waiting(sqs, queue) == 5  # three that are no events, another bucket, another prefix
     assert (
-        "5 messages are no events of S3 about 's3://event-photos/in': left to the dead-letter queue" in said.getvalue()
+        "5 messages are not S3 events about 's3://event-photos/in': left for the dead-letter queue" in said.getvalue()
     )
 
 

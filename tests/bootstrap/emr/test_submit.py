@@ -108,7 +108,7 @@ def test_stopping_the_command_leaves_the_job_and_says_so(stack: Stack, pretended
         patch.setattr("bootstrap.emr.submit.time.sleep", stop)
         submit(pretended, "fruitlake", "gold", Console(file=said, width=200))
     assert the_step().state not in ("CANCELLED", "FAILED")
-    assert f"job {the_step().id} goes on: `fruitlake emr status`" in said.getvalue()
+    assert f"job {the_step().id} continues: `fruitlake emr status`" in said.getvalue()
 
 
 def test_credentials_that_expire_meanwhile_are_no_failure_of_the_job(
@@ -120,7 +120,7 @@ def test_credentials_that_expire_meanwhile_are_no_failure_of_the_job(
     monkeypatch.setattr(ElasticMapReduceResponse, "describe_step", expired)
     with pytest.raises(EmrError) as failure:
         submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
-    assert re.search(rf"refuses the credentials.*aws sso login.*job {the_step().id} goes on", str(failure.value))
+    assert re.search(rf"refuses the credentials.*aws sso login.*job {the_step().id} continues", str(failure.value))
 
 
 def test_throttled_questions_are_asked_again(
@@ -205,7 +205,7 @@ def test_a_stream_on_a_cluster_is_a_step_that_goes_on(stack: Stack, pretended: S
     arguments = the_step().args
     assert arguments[arguments.index(f"s3://{stack.bucket}/artifacts/run_layer-1.py") + 1] == "stream"
     assert "spark.yarn.am.attemptFailuresValidityInterval=1h" in arguments, "two failures in a year would end it"
-    assert f"job {the_step().id} goes on" in said.getvalue() and "fruitlake emr down" in said.getvalue()
+    assert f"job {the_step().id} continues" in said.getvalue() and "fruitlake emr down" in said.getvalue()
 
 
 def test_a_stream_on_serverless_is_started_again_and_never_times_out(emr_aws: AwsServer, pretended: Settings) -> None:

@@ -174,7 +174,7 @@ def test_stopping_the_command_says_that_cloudformation_goes_on(emr_aws: AwsServe
         patch.setattr("botocore.waiter.time.sleep", stop)
         with pytest.raises(KeyboardInterrupt):
             bring_up(pretended, "fruitlake", {"Compute": "cluster"}, Console(file=said, width=200))
-    assert "CloudFormation goes on by itself, `fruitlake emr status`" in said.getvalue()
+    assert "CloudFormation continues by itself; `fruitlake emr status`" in said.getvalue()
 
 
 @pytest.mark.parametrize(
