@@ -5,10 +5,12 @@ BIN := .venv/bin
 READY := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-exhaustive torture bench bench-peers lint format lock clean
+.PHONY: help install demo test test-exhaustive torture bench bench-peers lint format lock clean
 
 help: ## show these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+install: $(READY) ## install everything into .venv
 
 demo: $(READY) ## run the whole pipeline on sample photos and show the result
 	$(BIN)/fruitlake demo

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from catalog.storage import is_remote
 
 _HIDDEN = 900  # seconds: longer than a batch takes, or the queue would deliver its messages again meanwhile
 _AT_ONCE = 10  # messages per request: the limit of SQS
+_RECEIVE_AT_MOST = 5  # seconds per batch: while photos keep arriving, the queue is never empty
 _WAIT = 1  # seconds: without waiting, SQS queries only some of its servers
 
 
@@ -46,13 +48,10 @@ class Queue:
             raise SettingsError(f"--events is for photos in S3, and '{root}' is a folder: leave it out")
         self.name = url
         self._url, self._root, self._per_batch, self._say = url, root, per_batch, say
-        if _region_of(url) not in allowed:
-            raise RegionError(
-                f"the queue '{url}' is in {_region_of(url)}, allowed: {', '.join(allowed)}: use a queue there, or "
-                "allow the region with FRUITLAKE_ALLOWED_REGIONS, if the names of photos may be in it"
-            )
+        _check_region(url, _region_of(url), allowed)
         with aws.explained(f"the queue '{url}' cannot be used"):
-            _client(url).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+            found = _client(url).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        _check_region(url, found["Attributes"]["QueueArn"].split(":")[3], allowed)  # a URL need not name its region
 
     def read(self, spark: SparkSession) -> DataFrame:
         """A streaming DataFrame of the queue's messages."""
@@ -72,7 +71,10 @@ class Queue:
         for first in range(0, len(receipts), _AT_ONCE):
             entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[first : first + _AT_ONCE])]
             with aws.explained(f"messages of '{self._url}' cannot be deleted"):
-                _client(self._url).delete_message_batch(QueueUrl=self._url, Entries=entries)
+                answer = _client(self._url).delete_message_batch(QueueUrl=self._url, Entries=entries)
+            if failed := answer.get("Failed"):
+                reason = f"{failed[0]['Code']}: {failed[0].get('Message', 'no message')}"
+                self._say(f"{len(failed)} messages were not deleted and will be delivered again ({reason})")
 
 
 def _objects(body: str, root: str) -> list[str] | None:
@@ -126,7 +128,8 @@ class _QueueReader(SimpleDataSourceStreamReader):
 def _receive(url: str, limit: int) -> list[tuple[str, str]]:
     """Bodies and receipts of the messages in the queue, at most `limit`. Raises AwsError."""
     found: list[tuple[str, str]] = []
-    while len(found) < limit:
+    deadline = time.monotonic() + _RECEIVE_AT_MOST
+    while len(found) < limit and time.monotonic() < deadline:
         with aws.explained(f"the queue '{url}' cannot be read"):
             answer = _client(url).receive_message(
                 QueueUrl=url,
@@ -138,6 +141,14 @@ def _receive(url: str, limit: int) -> list[tuple[str, str]]:
             break
         found += [(message["Body"], message["ReceiptHandle"]) for message in answer["Messages"]]
     return found
+
+
+def _check_region(url: str, region: str, allowed: Collection[str]) -> None:
+    if region not in allowed:
+        raise RegionError(
+            f"the queue '{url}' is in {region}, allowed: {', '.join(allowed)}: use a queue there, or allow the region "
+            "with FRUITLAKE_ALLOWED_REGIONS, if file names may be stored there"
+        )
 
 
 def _region_of(url: str) -> str:

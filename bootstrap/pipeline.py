@@ -17,7 +17,7 @@ from catalog.branch import begun, drop_branches
 from catalog.erasures import pending
 from catalog.errors import CatalogError, FruitlakeError, SettingsError
 from catalog.lake import Lake
-from catalog.storage import check_allowed, overlap
+from catalog.storage import check_allowed, is_remote, overlap
 from expectations.suites import load
 from ingestion.source import check_folder, check_source
 from ingestion.walk import Source
@@ -105,15 +105,19 @@ def check_photos(settings: Settings) -> None:
     check_source(*source_of(settings))
 
 
-def source_of(settings: Settings) -> Source:
-    """The source of the photos, whether or not it holds any yet. Raises as `check_photos` does."""
+def source_of(settings: Settings, may_be_empty: bool = False) -> Source:
+    """The source of the photos. Raises as `check_photos` does, but not if it has no photos yet.
+
+    may_be_empty: an s3:// prefix need not exist yet; without objects, there is none.
+    """
     if settings.images is None:
-        raise SettingsError("bronze needs photos: give --images FOLDER, or set FRUITLAKE_IMAGES")
+        raise SettingsError("photos are needed: give --images FOLDER, or set FRUITLAKE_IMAGES")
     check_allowed(settings.images, settings.regions)
-    check_folder(settings.images)
+    if not (may_be_empty and is_remote(settings.images)):
+        check_folder(settings.images)
     if overlap(settings.images, settings.lake):  # the lake's own files would be listed as photos
         raise SettingsError(
-            f"the lake '{settings.lake}' and the photos '{settings.images}' lie in one another: "
+            f"the lake '{settings.lake}' and the photos '{settings.images}' overlap: "
             "give --lake a folder beside the photos"
         )
     return Source(settings.images, settings.include, settings.exclude)

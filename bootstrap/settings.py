@@ -46,11 +46,13 @@ class Settings(BaseSettings):
     refit: bool = Field(False, description="fit the PCA anew instead of using the stored one")
     engine: Engine = Field("onnx", description="engine that runs MobileNetV2: onnx, or tensorflow as the reference")
     precision: Precision = Field(
-        "fp32", description="numbers that MobileNetV2 calculates in: fp32, or int8, which is faster on CPUs with VNNI"
+        "fp32",
+        description="number format of MobileNetV2's calculations: fp32, or int8, which is faster on CPUs with VNNI",
     )
     commit_every: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="photos per commit of silver, which a killed run repeats at most; else about five minutes of work",
+        description="photos per commit of silver, the most that a killed run has to repeat; by default about five "
+        "minutes of work",
     )
     max_quarantine_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="largest share of unusable files, beyond which a run stops"
@@ -151,6 +153,7 @@ def load(**options: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        reason = first["msg"].removeprefix("Value error, ").lower()
         source = f"--{name.replace('_', '-')}" if name in given else f"FRUITLAKE_{name.upper()}"
         legal = Settings.model_fields[name].description if name in Settings.model_fields else "not a setting"
-        raise SettingsError(f"{source} cannot be '{first['input']}' ({first['msg'].lower()}): {legal}") from error
+        raise SettingsError(f"{source} cannot be '{first['input']}' ({reason}): {legal}") from error

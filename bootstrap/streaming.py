@@ -39,6 +39,7 @@ from catalog.errors import (
     ConcurrentPublishError,
     ErasedMeanwhileError,
     RunError,
+    SettingsError,
     SourceError,
 )
 from catalog.storage import delete_folder, exists
@@ -102,12 +103,17 @@ class Stream:
     ) -> None:
         self.stop = threading.Event()
         self._settings, self._pace, self._console, self._metrics = settings, pace, console, metrics
-        self._source = source_of(settings)
+        if settings.refit:
+            raise SettingsError(
+                "a stream would refit the PCA in every ordinary run: unset FRUITLAKE_REFIT, and refit with "
+                "`fruitlake run gold --refit`"
+            )
+        self._source = source_of(settings, may_be_empty=events is not None)
         self._lake = settings.open_lake()
         self._lake.check_writable()
-        say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+        self._say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
         self._finder: Finder = (
-            Queue(events, self._source.root, pace.photos_per_batch, settings.regions, say)
+            Queue(events, self._source.root, pace.photos_per_batch, settings.regions, self._say)
             if events
             else Listing(self._source.root, pace.photos_per_batch)
         )
@@ -129,9 +135,12 @@ class Stream:
     def run(self) -> None:
         """Process batches until `stop` is set or, without a trigger, no file is left. Raises a batch's error."""
         try:
-            while not self._follow():
-                self._console.print("photos were erased: the stream begins anew")
-                delete_folder(self._checkpoint)
+            while True:
+                if self._forgotten():  # Spark cannot continue from what was written after an erasure
+                    delete_folder(self._checkpoint)
+                if self._follow():
+                    break
+                self._console.print("photos were erased: the stream starts over")
             if not self.stop.is_set():
                 self._refresh()
         except _StoppedError:  # while waiting for another process
@@ -150,6 +159,8 @@ class Stream:
             self.stop.set()
             raise
         finally:
+            if self.stop.is_set() and self._busy.locked():
+                self._say("finishing the current batch")
             with self._busy:  # wait for the current batch; if `stop` is set, the next one raises
                 pass
             query.stop()
@@ -205,11 +216,11 @@ class Stream:
         return not exists(f"{self._checkpoint}/metadata")
 
     def _layers(self) -> tuple[str, ...]:
-        """The selection of an ordinary run: everything, or only gold if the photos have been moved away."""
+        """The selection of an ordinary run: everything, or all but bronze if the photos have been moved away."""
         try:
             check_photos(self._settings)
         except SourceError:
-            return ("tag:gold",)
+            return ("tag:silver", "tag:gold")
         return ()
 
     def _refresh(self) -> None:
@@ -228,21 +239,25 @@ class Stream:
 
     def _compact(self) -> None:
         with self._lake.in_use() as alone:
-            if alone:  # otherwise a run that is in progress would be refused
+            if alone or not self._lake.locks:  # otherwise a run that is in progress would be refused
                 compact(self._spark, self._lake, FRUIT_VECTORS.name)
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Retry while another process erases or vacuums, or if another run has published in the meantime."""
+        told = ""
         while True:
             try:
                 return work()
             except (BusyError, ConcurrentPublishError, ErasedMeanwhileError) as error:
+                if told != (told := type(error).__name__):
+                    self._say(f"waiting: {error}")
                 if self.stop.wait(_RETRY):
                     raise _StoppedError from error
 
     def _tell(self, run: Run, arrivals: list[Arrival], number: int, seconds: float) -> None:
         counts = run.ingested()
-        assert counts is not None  # there were arrivals
+        if counts is None:  # the photos were moved away before the first ordinary run
+            return
         figures = figures_of(number, counts, arrivals, seconds)
         self._console.print(str(figures), highlight=False, soft_wrap=True)
         print_conflicts(run, self._console)

@@ -18,7 +18,7 @@ from catalog.errors import AwsError, RegionError
 
 JAVA_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _ATTEMPTS = 8  # as for botocore; pyarrow's default of 3 gives up while S3 still throttles
-_ALLOW = "use a bucket there, or allow the region with FRUITLAKE_ALLOWED_REGIONS, if the photos may lie in it"
+_ALLOW = "use a bucket there, or allow the region with FRUITLAKE_ALLOWED_REGIONS, if photos may be stored there"
 _opening = threading.Lock()
 
 
@@ -73,14 +73,14 @@ def region_of(bucket: str, endpoint: str | None, access_key: str) -> str:
 
 
 def check_region(uri: str, allowed: Collection[str]) -> None:
-    """Raise RegionError if the bucket lies in a region that is not allowed.
+    """Raise RegionError if the bucket is in a region that is not allowed.
 
     Asks S3 (HeadBucket) rather than the settings, because only the actual location of the data counts.
     """
     found = region(uri)
     if found not in allowed:
         name = uri.removeprefix("s3://").split("/", 1)[0]
-        raise RegionError(f"the bucket '{name}' lies in {found}, allowed: {', '.join(allowed)}: {_ALLOW}")
+        raise RegionError(f"the bucket '{name}' is in {found}, allowed: {', '.join(allowed)}: {_ALLOW}")
 
 
 def check_catalog_region(allowed: Collection[str]) -> None:

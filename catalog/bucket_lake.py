@@ -78,7 +78,7 @@ class BucketLake(Lake):
             loaded and not self._other_catalog and loaded.location() != self.location(table)
         ):  # Glue is shared by all lakes of the account
             raise CatalogError(
-                f"{self.identifier(table)} in AWS Glue lies in '{loaded.location()}', so it is of another lake than "
+                f"{self.identifier(table)} in AWS Glue is in '{loaded.location()}', so it belongs to another lake than "
                 f"'{self.uri}': give --lake that one, or --database-prefix another name"
             )
         return loaded

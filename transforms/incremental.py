@@ -60,7 +60,7 @@ def lacking(run: Run, upstream: str, table: str, model_id: str = "", upstream_mo
             old = old.join(F.broadcast(has.select("image_id")), "image_id", "left_semi")
     pairs = has.where(_of(upstream_model)).select("image_id", "label", "batch").join(old, "image_id", "left")
     missing, relabelled = F.col("old_label").isNull(), F.col("old_label") != F.col("label")
-    lacks = run.persist(pairs.where(missing | relabelled))
+    lacks = run.persist(table, pairs.where(missing | relabelled))
     sums = (F.count_if(missing).alias("missing"), F.count_if(relabelled).alias("relabelled"))
     counts = lacks.groupBy("batch").agg(*sums).collect()
     return Lacking(

@@ -157,13 +157,16 @@ def _context(run: Run, name: str, change: BuildResult | Deletion, previous: Prev
 
 
 def _relabelled(run: Run, name: str, change: BuildResult | Deletion, previous: Previous | None) -> frozenset[str]:
-    """The labels that photos move away from; marts take them from their vectors' snapshot."""
+    """Labels that photos move away from; for a mart, in all snapshots of the vectors since its own last one."""
     corrections = change.corrections if isinstance(change, BuildResult) else None
     if corrections is not None and previous is not None:
         old = previous.rows.join(corrections.select("image_id"), "image_id", "left_semi").select("label").distinct()
         return frozenset(row["label"] for row in old.collect())
-    vectors = run.current("gold.fruit_vectors") if name.startswith("gold.label") else None
-    return frozenset(json.loads(vectors.properties.get("relabelled", "[]")) if vectors else ())
+    mart = run.current(name)
+    if not name.startswith("gold.label") or mart is None:
+        return frozenset()
+    since = (v for v in run.lake.history("gold.fruit_vectors") if v.created_at > mart.created_at)
+    return frozenset(label for v in since for label in json.loads(v.properties.get("relabelled", "[]")))
 
 
 def _intake(run: Run) -> Intake | None:

@@ -7,6 +7,7 @@ the meantime, this run can no longer publish that table, nor tables derived from
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -84,7 +85,7 @@ class Run:
     outcomes: dict[str, Published] = field(default_factory=dict)
     _ingestion: Ingestion | None = None
     _suites: Suites | None = None
-    _persisted: list[DataFrame] = field(default_factory=list)
+    _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
     def table(self, name: str) -> DataFrame | None:
         """The table as this run sees it; None if it was never published."""
@@ -106,7 +107,7 @@ class Run:
         """The single pass over the photos from which both bronze tables are derived."""
         if self._ingestion is None:
             if self.images is None:
-                raise SettingsError("bronze needs photos: give --images FOLDER (or FRUITLAKE_IMAGES)")
+                raise SettingsError("photos are needed: give --images FOLDER (or FRUITLAKE_IMAGES)")
             known = self.table("bronze.images"), self.table("bronze.quarantine")
             patterns, lists = (self.include, self.exclude), block_lists(self.lake)
             given = *known, self.id, self.progress, *patterns, lists, self.arrivals
@@ -131,19 +132,22 @@ class Run:
             self._suites = Suites(self.lake.uri, self.id)
         return self._suites
 
-    def persist(self, rows: DataFrame) -> DataFrame:
-        """Persist rows that are needed more than once, until the run is closed."""
-        self._persisted.append(rows.persist())
+    def persist(self, name: str, rows: DataFrame) -> DataFrame:
+        """Persist rows that are needed more than once, until others have this name or the run is closed."""
+        if former := self._persisted.pop(name, None):
+            former.unpersist()
+        self._persisted[name] = rows.persist()
         return rows
 
     def close(self) -> None:
-        """Release what was persisted, and write the Data Docs."""
-        for rows in self._persisted:
-            rows.unpersist()
-        if self._ingestion:
-            self._ingestion.close()
-        if self._suites:
-            self._suites.write_docs()
+        """Release what was persisted, and write the Data Docs; a stream's batches leave those to its ordinary runs."""
+        with ExitStack() as released:
+            for rows in self._persisted.values():
+                released.callback(rows.unpersist)
+            if self._ingestion:
+                released.callback(self._ingestion.close)
+            if self._suites and self.arrivals is None:
+                self._suites.write_docs()
 
     def ingested(self) -> Counts | None:
         """Number of source files per outcome; None if no photos were read."""

@@ -80,10 +80,12 @@ def up(
     small: SmallOption = None,
     instance: InstanceOption = None,
     minimum_nodes: Annotated[
-        int | None, typer.Option("--minimum-nodes", metavar="N", min=1, help="core and task nodes; 1 at first")
+        int | None,
+        typer.Option("--minimum-nodes", metavar="N", min=1, help="fewest core and task nodes; initially 1"),
     ] = None,
     maximum_nodes: Annotated[
-        int | None, typer.Option("--maximum-nodes", metavar="N", min=1, help="core and task nodes; 30 at first")
+        int | None,
+        typer.Option("--maximum-nodes", metavar="N", min=1, help="most core and task nodes; initially 30"),
     ] = None,
     high_availability: Annotated[
         bool | None,
@@ -102,7 +104,7 @@ def up(
     ] = None,
     events: Annotated[
         bool | None,
-        typer.Option("--events/--no-events", help="a queue that tells a stream of new photos, instead of listing"),
+        typer.Option("--events/--no-events", help="add a queue of S3 events, which a stream reads"),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -151,8 +153,9 @@ def submit(
 ) -> None:
     """Run a layer on the cluster, or on Serverless, and wait for it. Exits with 1 if the job fails.
 
-    `stream` takes photos as they arrive, until `fruitlake emr down`; the command ends as soon as it runs. All other
-    FRUITLAKE_* settings are passed on to the job. Stopping the command does not stop the job.
+    `stream` ingests photos as they arrive, until `fruitlake emr down` (on Serverless with --cancel-jobs); the command
+    returns once it is running. All other FRUITLAKE_* settings are passed on to the job. Stopping the command does not
+    stop the job.
     """
     from bootstrap.emr.submit import submit as run
 
@@ -203,7 +206,8 @@ def tunnel(
 def down(
     stack: StackOption = _STACK,
     cancel_jobs: Annotated[
-        bool, typer.Option("--cancel-jobs", help="cancel what runs on Serverless; else it is waited for by you")
+        bool,
+        typer.Option("--cancel-jobs", help="cancel running Serverless jobs, which are refused otherwise"),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -223,7 +227,8 @@ def plan(
         float, typer.Option("--rate", metavar="N", min=0.1, help="photos/s per core, as `make bench` measures")
     ] = RATE,
     nodes: Annotated[
-        int | None, typer.Option("--nodes", metavar="N", min=1, help="core and task; else the fewest within an hour")
+        int | None,
+        typer.Option("--nodes", metavar="N", min=2, help="core and task nodes; else what takes an hour"),
     ] = None,
 ) -> None:
     """Estimate nodes, hours and cost of featurizing N photos, with all assumptions. Needs no AWS account."""

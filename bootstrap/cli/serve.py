@@ -23,13 +23,13 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one")] = 8000,
     facts: Annotated[
         Path | None,
-        typer.Option("--facts", metavar="CSV", help="what to tell of each label; other columns are free"),
+        typer.Option("--facts", metavar="CSV", help="facts to return for each label: a column `label`, and any others"),
     ] = None,
     max_megabytes: Annotated[int, typer.Option("--max-megabytes", min=1, max=64, help="of one photo")] = 16,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="seconds to send a photo, and to wait")] = 10,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="photos worked on at once")] = 2,
-    connections: Annotated[int, typer.Option("--connections", min=2, help="more are refused")] = 64,
-    refresh: Annotated[float, typer.Option("--refresh", min=0.1, help="seconds between looks for a newer gold")] = 10,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="photos processed at once")] = 2,
+    connections: Annotated[int, typer.Option("--connections", min=2, help="maximum number of connections")] = 64,
+    refresh: Annotated[float, typer.Option("--refresh", min=0.1, help="seconds between checks for a newer gold")] = 10,
     access_log: Annotated[bool, typer.Option("--access-log", help="print each request, with its address")] = False,
     database_prefix: PrefixOption = None,
 ) -> None:

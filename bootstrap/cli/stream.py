@@ -35,9 +35,11 @@ def stream(
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     lake: LakeOption = None,
-    once: Annotated[bool, typer.Option("--once", help="take what is there, and end")] = False,
-    trigger: Annotated[float, typer.Option("--trigger", min=0.1, help="seconds between looks at the photos")] = 5,
-    photos_per_batch: Annotated[int, typer.Option("--photos-per-batch", min=1, help="at most")] = 500,
+    once: Annotated[bool, typer.Option("--once", help="process the files that are there now, then exit")] = False,
+    trigger: Annotated[float, typer.Option("--trigger", min=0.1, help="seconds between listings of the photos")] = 5,
+    photos_per_batch: Annotated[
+        int, typer.Option("--photos-per-batch", min=1, help="maximum number of files per batch")
+    ] = 500,
     settle: Annotated[
         float, typer.Option("--settle", min=0, help="seconds that a file must be left alone before it is read")
     ] = 2,
@@ -59,11 +61,11 @@ def stream(
     legal_basis: BasisOption = None,
     database_prefix: PrefixOption = None,
 ) -> None:
-    """Take photos into the lake as they arrive, until Ctrl-C or SIGTERM, which let it finish the batch under way.
+    """Ingest photos as they arrive, until Ctrl-C or SIGTERM; the current batch is finished first.
 
-    Each batch goes the way of a run: bronze, silver and gold.fruit_vectors, audited and published. Every --marts-every
-    seconds, and at the end of --once, an ordinary run brings the marts and the report up to date; so does the first
-    batch of a lake without a PCA, which is fitted on the photos that are there.
+    Each batch is processed like a run: bronze, silver and gold.fruit_vectors, audited and published. Every
+    --marts-every seconds, and at the end of --once, an ordinary run brings the marts and the report up to date; so does
+    the first batch of a lake without a PCA, which is fitted on the photos that are there.
 
     Write photos elsewhere and rename them into their label's folder: a file that is read half-written is quarantined
     until the next ordinary run.
@@ -81,7 +83,7 @@ def stream(
     taking = Stream(settings, pace, console, metrics, events)
     with _ended_by_signals(taking.stop):
         taking.run()
-    console.print("stopped" if taking.stop.is_set() else "all photos are taken")
+    console.print("stopped" if taking.stop.is_set() else "all photos have been ingested")
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def erase(
         bool, typer.Option("--everything", help="continue although no photo would be left, and so no table and no PCA")
     ] = False,
     and_block: Annotated[
-        bool, typer.Option("--and-block", help="keep the photos out for good: a run that finds them passes them over")
+        bool, typer.Option("--and-block", help="keep the photos out for good: later runs skip them")
     ] = False,
     images: Annotated[
         str | None, typer.Option("--images", metavar="URI", help="the source, to look for copies of the photos in it")
@@ -111,7 +111,7 @@ def erase(
 ) -> None:
     """Erase photos from all layers, all snapshots and all reports; --image-id and the like may be given repeatedly.
 
-    Delete the file at its source first, and its copies, which --images finds: the next run would ingest them again. Or
+    First delete the source file and its copies (--images finds them); otherwise the next run ingests them again. Or
     give --and-block, which stores a list of salted hashes in <lake>/_erasures; delete that file to lift the block. The
     PCA is an aggregate of all photos it was fitted on and is kept unless --refit is given, which changes every vector.
     All older snapshots expire immediately, so no table can be rolled back to before the erasure. In a bucket with

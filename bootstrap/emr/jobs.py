@@ -5,6 +5,7 @@ Both get the same archives, the same Python, the same Iceberg catalog, and the s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,14 @@ def archives(environment: str, project: str) -> dict[str, str]:
 def arguments(layer: str, settings: Settings, **places: str) -> list[str]:
     """Arguments of run_layer.py: all settings that were given, overridden by these."""
     given = settings.model_dump(include=settings.model_fields_set - _NOT_PASSED, mode="json", exclude_none=True)
-    return [layer, *(f"{name}={value}" for name, value in sorted({**given, **places}.items()))]
+    return [layer, *(f"{name}={_text(value)}" for name, value in sorted({**given, **places}.items()))]
+
+
+def _text(value: Any) -> str:
+    """A setting as its variable has it: globs with commas, a catalog as JSON."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def step(cluster: str, bucket: str, packaged: Artifacts, arguments: list[str]) -> Request:

@@ -61,10 +61,10 @@ def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = Non
     assumed = (
         f"{rate:g} photos/s per core: small JPEGs, MobileNetV2 by ONNX Runtime; a vCPU of {instance} counts as a core",
         f"the rate grows with the nodes; silver is nearly all of the work; {_START_HOURS * 60:.0f} minutes to start "
-        f"and {_IDLE_HOURS * 60:.0f} idle ones before it ends are counted (`fruitlake emr down` saves the latter)",
-        "every node at the price on demand: task nodes are Spot, whose lower price changes daily",
+        f"and {_IDLE_HOURS * 60:.0f} idle ones before it ends are included (`fruitlake emr down` saves the latter)",
+        "all nodes at the on-demand price; task nodes are Spot, whose lower price changes daily",
         f"{_DISK_GB} GB of EBS per node, {ENDPOINTS} interface endpoints in one zone; S3, KMS, Glue, logs and data "
-        "transfer are not in it",
+        "transfer are not included",
         f"prices of {prices['region']}, {prices['as_of']}: {prices['source']}",
     )
     return Plan(nodes, work, hours, cost, always, node + endpoints, assumed)

@@ -51,7 +51,7 @@ def submit(
 def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, poll: float = POLL) -> None:
     """Print every change of state until the job ends, or the stream is running. Raises EmrError if it failed."""
     started, told = time.monotonic(), ""
-    continues = f"job {job} continues: `fruitlake emr status` and `fruitlake emr logs {job}` show how it ends"
+    continues = f"job {job} continues: `fruitlake emr status` and `fruitlake emr logs {job}` show its progress"
     try:
         with console.status(f"{layer} on EMR"):
             while told not in _DONE and not (layer == jobs.STREAM and told == "RUNNING"):
@@ -67,7 +67,11 @@ def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, 
     except AwsError as error:  # for example expired credentials: the job itself has not failed
         raise EmrError(f"{error}; {continues}") from error
     if told not in _DONE:
-        console.print(f"{continues}; `fruitlake emr down` ends it", highlight=False, soft_wrap=True)
+        console.print(
+            f"{continues}; `fruitlake emr down` ends it, on Serverless with --cancel-jobs",
+            highlight=False,
+            soft_wrap=True,
+        )
     elif not _DONE[told]:
         where = f"logs: {compute.logs(job)} (`fruitlake emr logs {job}`)"
         raise EmrError(f"{layer} {told.lower()}: {explained(reason)}; {where}")

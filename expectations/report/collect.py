@@ -109,8 +109,9 @@ def table_audit(snapshot: Snapshot) -> TableAudit:
 
 def purposes(images: Snapshot | None) -> tuple[Purpose, ...]:
     """The processing purposes of the batches in bronze, most common first."""
-    stated = json.loads(images.properties.get("processing_purposes", "{}")) if images else {}
-    counted = Counter((said.get("purpose"), said.get("legal_basis")) for said in stated.values())
+    counted: Counter[tuple[str | None, str | None]] = Counter()
+    for entry in json.loads(images.properties.get("processing_purposes", "[]")) if images else ():
+        counted[entry["purpose"], entry["legal_basis"]] += entry["batches"]
     return tuple(Purpose(purpose, basis, n) for (purpose, basis), n in counted.most_common())
 
 

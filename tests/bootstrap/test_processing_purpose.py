@@ -18,14 +18,24 @@ from tests.lakes import Lake
 def test_each_batch_keeps_what_was_stated_for_it(tmp_path: Path, cache: Path) -> None:
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     ids = []
-    stated = [{"purpose": "sorting <fruit>", "legal_basis": "consent"}, {}, {"purpose": "research"}]
+    stated = [
+        {"purpose": "sorting <fruit>", "legal_basis": "consent"},
+        {},
+        {"purpose": "research"},
+        {"purpose": "research"},
+    ]
     for photos, purpose in enumerate(stated, 1):
         write_sample_photos(lake.photos, per_label=photos, labels=("Lemon", "Banana"))
         run = lake.run("bronze", **purpose)
         ids.append(run.id)
     images = lake.tables.current("bronze.images")
     assert images is not None
-    assert json.loads(images.properties["processing_purposes"]) == dict(zip(ids, stated, strict=True))
+    unstated = {"purpose": None, "legal_basis": None}
+    assert json.loads(images.properties["processing_purposes"]) == [
+        {"from": ids[0], "batches": 1} | stated[0],
+        {"from": ids[1], "batches": 1} | unstated,
+        {"from": ids[2], "batches": 2} | unstated | {"purpose": "research"},
+    ]
     page = Path(report_run(run, Console(quiet=True)) or "").read_text()
     assert "sorting &lt;fruit&gt;; legal basis: consent" in page
     assert "research; legal basis: not stated" in page

@@ -227,7 +227,7 @@ def test_an_export_stays_in_the_allowed_regions(built: Lake, athena: AthenaServe
     asked = ("export", "gold.label_summary", "--to", "s3://results/x", "--lake", built.uri)
     refused = here(*asked, FRUITLAKE_ALLOWED_REGIONS="eu-north-1", **athena.environment)
     assert refused.code == 1
-    assert "lies in eu-west-3, allowed: eu-north-1" in refused.err
+    assert "is in eu-west-3, allowed: eu-north-1" in refused.err
     assert here(*asked, **athena.environment).code == 0
 
 
@@ -284,7 +284,7 @@ def test_a_lake_in_s3_is_asked_through_athena(athena: AthenaServer, here: Here) 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--lake", "s3://lake/another"), ["lies in 's3://lake/fruits/gold/", "of another lake", "--database-prefix"]),
+        (("--lake", "s3://lake/another"), ["is in 's3://lake/fruits/gold/", "another lake", "--database-prefix"]),
         (("--lake", LAKE, "--database-prefix", "plums"), ["no lake at", "(namespaces plums_"]),
         (("--lake", "s3://nowhere/fruits"), ["no bucket 'nowhere'"]),
         (("--lake", LAKE, "--output-location", "results/here"), ["--output-location cannot be 'results/here'"]),

@@ -42,7 +42,7 @@ def test_another_catalog_is_named_by_json() -> None:
         assert load().catalog == given
     with patch.dict(os.environ, FRUITLAKE_CATALOG="rest"), pytest.raises(SettingsError) as refused:
         load()
-    assert str(refused.value).startswith("FRUITLAKE_CATALOG cannot be 'rest' (value error, expecting value")
+    assert str(refused.value).startswith("FRUITLAKE_CATALOG cannot be 'rest' (expecting value")
     assert '{"type": "rest", "uri": "https://…"}' in str(refused.value)
 
 

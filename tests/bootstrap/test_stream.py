@@ -180,6 +180,19 @@ def test_an_erasure_removes_the_names_of_files_and_the_stream_goes_on(lake: Lake
     assert in_gold(lake).keys() == {"Banana/two.jpg", "Banana/three.jpg"}
 
 
+def test_what_a_killed_batch_writes_after_an_erasure_is_no_checkpoint(lake: Lake) -> None:
+    for number in range(2):
+        put(lake.photos, f"Banana/{number}.jpg", seed=number)
+        stream(lake).run()
+    [checkpoint] = Path(checkpoints(lake.tables)).iterdir()
+    for old in ("metadata", "sources/0/0", "offsets/0", "commits/0"):
+        (checkpoint / old).unlink()
+        (checkpoint / old).with_name(f".{Path(old).name}.crc").unlink()
+    put(lake.photos, "Banana/new.jpg", seed=9)
+    stream(lake).run()
+    assert "Banana/new.jpg" in in_gold(lake)
+
+
 def test_a_batch_that_fails_ends_the_stream_and_is_given_again(lake: Lake) -> None:
     put(lake.photos, "Banana/good.jpg")
     for number in range(9):
@@ -195,7 +208,7 @@ def test_a_batch_that_fails_ends_the_stream_and_is_given_again(lake: Lake) -> No
     ("arguments", "says"),
     [
         (("--images", "nowhere"), ["there is no", "nowhere", "--images"]),
-        (("--images", "some", "--lake", "some/l"), ["lie in one another", "--lake"]),
+        (("--images", "some", "--lake", "some/l"), ["overlap", "--lake"]),
         (("--images", "some", "--metrics", "nowhere/m.jsonl"), ["--metrics", "nowhere"]),
         (("--images", "some", "--weights", "none.keras"), ["none.keras", "imagenet"]),
         ((), ["--images"]),

@@ -44,7 +44,7 @@ def test_a_mistake_is_one_clear_line(
 
 def test_help_teaches(tmp_path: Path) -> None:
     said = fruitlake("erase", "--help", cwd=tmp_path).out
-    for word in ("--dry-run", "--refit", "--resume", "Delete the file at its source first", "--and-block", "Example"):
+    for word in ("--dry-run", "--refit", "--resume", "First delete the source file", "--and-block", "Example"):
         assert word in said
     for word in ("--everything", "--source-stays", "--database-prefix", "versioning", "rolled back"):
         assert word in said

@@ -86,7 +86,7 @@ def test_a_prefix_that_iceberg_would_cut_is_refused(character: str) -> None:
 
 def test_a_bucket_or_a_glue_elsewhere_is_refused(bucket_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket_lake.check_place(["eu-west-3"])
-    with pytest.raises(RegionError, match=r"'lake' lies in eu-west-3, allowed: eu-north-1"):
+    with pytest.raises(RegionError, match=r"'lake' is in eu-west-3, allowed: eu-north-1"):
         bucket_lake.check_place(["eu-north-1"])
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     with pytest.raises(RegionError, match="AWS_REGION is us-east-1"):

@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import pytest
 from pyspark.sql import SparkSession
 
 from bootstrap import session
-from catalog.branch import AuditBranch, branch_name
+from catalog.branch import AuditBranch, branch_name, java_table
+from catalog.compaction import compact
 from catalog.errors import BusyError
 from catalog.folder_lake import FolderLake
 from catalog.lake import Lake as Tables
@@ -251,3 +253,20 @@ def test_small_files_are_merged_and_nothing_else_changes(spark: SparkSession, ta
     assert inputs_of("gold.label_summary", [VECTORS], {VECTORS: after}, "") == made_of_it
     assert rows_appended(loaded.metadata, before.id, after.id) == 0
     assert plan(spark, tables, DAY).small == ()
+
+
+def test_a_publish_during_a_compaction_wins(
+    spark: SparkSession, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        publish(write(spark, tables, "Fig"))
+
+    def overtaken(*arguments: Any) -> Any:
+        publish(write(spark, tables, "Plum"))
+        return java_table(*arguments)
+
+    monkeypatch.setattr("catalog.compaction.java_table", overtaken)
+    compact(spark, tables, VECTORS)
+    after, loaded = tables.current(VECTORS), tables.load(VECTORS)
+    assert after is not None and loaded is not None
+    assert (after.rows, "rows_of" in after.properties, [*loaded.refs()]) == (6, False, ["main"])

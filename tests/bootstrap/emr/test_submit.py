@@ -17,11 +17,12 @@ from moto.core.exceptions import JsonRESTError
 from moto.emr.responses import ElasticMapReduceResponse
 from rich.console import Console
 
+from bootstrap.emr import jobs
 from bootstrap.emr.stack import Stack
 from bootstrap.emr.submit import submit
 from bootstrap.emr.up import bring_up
 from bootstrap.emr.watch import show_status
-from bootstrap.settings import Settings
+from bootstrap.settings import Settings, load
 from catalog.errors import EmrError
 from tests.aws import REGION, AwsServer
 from tests.bootstrap.emr.deployed import QUIET
@@ -81,6 +82,18 @@ def test_a_step_runs_the_packaged_layer_in_cluster_mode(stack: Stack, pretended:
     assert f"s3://{stack.bucket}/logs/{stack.outputs['ClusterId']}/steps/{the_step().id}/" in said.getvalue()
     assert "silver: completed" in said.getvalue()
     assert "fruitlake emr tunnel history" in said.getvalue()
+
+
+def test_globs_and_catalogs_reach_the_job_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"EXCLUDE": "drafts/*,*.png", "CATALOG": '{"type": "rest", "uri": "https://here"}', "REFIT": "true"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"FRUITLAKE_{name}", value)
+    settings = load()
+    passed = dict(word.split("=", 1) for word in jobs.arguments("gold", settings)[1:])
+    for name, value in passed.items():
+        monkeypatch.setenv(f"FRUITLAKE_{name.upper()}", value)
+    assert load() == settings
+    assert settings.exclude == ("drafts/*", "*.png") and settings.refit
 
 
 def test_a_failed_step_says_its_reason_and_where_the_logs_are(stack: Stack, pretended: Settings) -> None:
