@@ -40,6 +40,8 @@ LAKE = f"s3://{BUCKET}/lake"
 QUIET = Console(quiet=True)
 LABELS = ("Kiwi Half", "Lemon")
 
+pytestmark = pytest.mark.exhaustive
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -130,7 +132,6 @@ def photo(lake: Lake, label: str) -> tuple[str, str, bytes]:
     return row["image_id"], row["source_path"], row["content"]
 
 
-@pytest.mark.exhaustive
 def test_nothing_of_a_photo_is_left(lake: Lake) -> None:
     id_, path, content = photo(lake, "Lemon")
     upload = lake.server.s3.create_multipart_upload(Bucket=BUCKET, Key="lake/bronze/images/data/cut")["UploadId"]
@@ -159,7 +160,6 @@ def no_permission(uri: str) -> bool:
     raise AwsError(f"no permission for ListObjectVersions: {uri}")
 
 
-@pytest.mark.exhaustive
 def test_an_erasure_that_aws_stops_is_finished_later(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     id_, path, _ = photo(lake, "Kiwi Half")
     Path(path).unlink()
@@ -184,7 +184,6 @@ def test_an_erasure_that_aws_stops_is_finished_later(lake: Lake, monkeypatch: py
     assert lake.traces(id=id_.encode(), path=path.encode()) == {"id": [], "path": []}
 
 
-@pytest.mark.exhaustive
 def test_a_label_goes_from_keys_and_partitions_too(lake: Lake) -> None:
     assert all(lake.traces(label=b"Kiwi Half").values())
     for file in (lake.photos / "Kiwi Half").iterdir():
