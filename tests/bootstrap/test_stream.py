@@ -180,6 +180,7 @@ def test_an_erasure_removes_the_names_of_files_and_the_stream_goes_on(lake: Lake
     assert in_gold(lake).keys() == {"Banana/two.jpg", "Banana/three.jpg"}
 
 
+@pytest.mark.exhaustive
 def test_what_a_killed_batch_writes_after_an_erasure_is_no_checkpoint(lake: Lake) -> None:
     for number in range(2):
         put(lake.photos, f"Banana/{number}.jpg", seed=number)

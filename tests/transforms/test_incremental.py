@@ -99,6 +99,7 @@ def test_a_moved_photo_is_relabelled_in_every_layer(lake: Lake, spark: SparkSess
     assert Counter(row["label"] for row in lake.rows("gold.fruit_vectors", "label")) == {"Banana": 12, "Lemon": 12}
 
 
+@pytest.mark.exhaustive
 def test_a_renamed_label_is_missed_by_no_mart_however_many_batches_follow(lake: Lake, spark: SparkSession) -> None:
     lake.run()
     (lake.photos / "Lemon").rename(lake.photos / "Citron")

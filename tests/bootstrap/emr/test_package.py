@@ -79,6 +79,7 @@ def test_the_wheel_holds_the_dbt_project_and_its_names_stand_for_content(package
     assert packaged.environment == again.environment
 
 
+@pytest.mark.exhaustive
 def test_the_packaged_model_is_the_same_model_without_tensorflow(
     packaged: Artifacts, cache: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_the_launcher_finds_the_nodes_python_by_its_version(tmp_path: Path, name
         assert done.stdout.strip() == f"ran {tools / name} -c pass"
 
 
+@pytest.mark.exhaustive
 def test_the_environment_is_compiled_for_the_clusters_python_and_has_no_tests(packaged: Artifacts, cache: Path) -> None:
     with tarfile.open(cache / "emr" / packaged.environment) as archive:
         names = set(archive.getnames())
