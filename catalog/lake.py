@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 
 from catalog import snapshots
@@ -97,18 +97,19 @@ class Lake(ABC):
                 "the --database-prefix that the lake was made with; if it is this one, `fruitlake vacuum` removes them"
             )
         self.catalog.create_namespace_if_not_exists(self.namespace(table.layer))
-        with (
-            suppress(TableAlreadyExistsError),  # another run was faster
-            self.catalog.create_table_transaction(
+        try:
+            with self.catalog.create_table_transaction(
                 self.identifier(table.name),
                 table.arrow_schema,
                 location=self.location(table.name),
                 properties={**_TABLE_PROPERTIES, **table.properties, "comment": table.grain},
-            ) as transaction,
-        ):
-            if table.partition:
-                with transaction.update_spec() as partitions:
-                    partitions.add_identity(table.partition)
+            ) as transaction:
+                if table.partition:
+                    with transaction.update_spec() as partitions:
+                        partitions.add_identity(table.partition)
+        except (TableAlreadyExistsError, CommitFailedException):
+            if self.load(table.name) is None:  # else another run was faster
+                raise
 
     def load(self, table: str) -> IcebergTable | None:
         """Load the table's current state from the catalog; None if it was never created."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pyiceberg.catalog import load_catalog
+from pyiceberg.table.update.spec import UpdateSpec
 
 from catalog import credential_process
 from catalog.errors import AwsError, CatalogError, RegionError, SettingsError
@@ -55,6 +56,21 @@ def test_a_table_tells_what_its_columns_mean(name: str, lake: Lake) -> None:
     assert {field.name: field.doc for field in loaded.schema().fields} == {c.name: c.comment for c in table.columns}
     assert loaded.properties["comment"] == table.grain
     assert [field.name for field in loaded.spec().fields] == ([table.partition] if table.partition else [])
+
+
+def test_a_table_that_another_run_creates_first_is_used(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_identity = UpdateSpec.add_identity
+
+    def overtaken(update: UpdateSpec, column: str) -> UpdateSpec:
+        monkeypatch.undo()
+        open_lake(lake.uri).create(TABLES[VECTORS])
+        return add_identity(update, column)
+
+    monkeypatch.setattr(UpdateSpec, "add_identity", overtaken)
+    lake.create(TABLES[VECTORS])
+    assert lake.existing_tables() == [VECTORS]
+    append(lake, VECTORS, vectors("Kiwi", (1.0, 2.0)))
+    assert dataset(lake, VECTORS).count_rows() == 1
 
 
 def test_where_nothing_was_published_the_command_that_does_it_is_told(lake: Lake) -> None:
