@@ -27,8 +27,8 @@ from transforms.weights import Featurizer, prepare
 
 
 @contextmanager
-def open_run(settings: Settings, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
-    """Open a run with its Spark session and the lake's shared lock. The featurizer is prepared on demand if not given.
+def open_run(settings: Settings, console: Console, exported: Featurizer | None = None) -> Iterator[Run]:
+    """Open a run with its Spark session and the lake's shared lock. The network is exported on demand if not given.
 
     Raises:
         BusyError: another process is vacuuming the lake or erasing photos.
@@ -39,7 +39,7 @@ def open_run(settings: Settings, console: Console, featurizer: Featurizer | None
     entered = datetime.now(UTC).replace(microsecond=0)
     with lake.in_use() as alone:
         check_no_erasure(lake)
-        with opened(settings, lake, console, featurizer) as run:
+        with opened(settings, lake, console, exported) as run:
             check_no_erasure(lake)  # S3 has no lock: an erasure may have begun before the run got its id
             if alone:  # older branches were left by killed runs; younger ones belong to runs that started since
                 drop_branches(run.spark, lake, keep=lambda name: begun(name) >= entered)
@@ -47,7 +47,7 @@ def open_run(settings: Settings, console: Console, featurizer: Featurizer | None
 
 
 @contextmanager
-def opened(settings: Settings, lake: Lake, console: Console, featurizer: Featurizer | None = None) -> Iterator[Run]:
+def opened(settings: Settings, lake: Lake, console: Console, exported: Featurizer | None = None) -> Iterator[Run]:
     """Open a run with its Spark session; the caller must hold one of the lake's locks."""
     with console.status(starting(settings)):
         spark = start(settings, lake)
@@ -59,6 +59,7 @@ def opened(settings: Settings, lake: Lake, console: Console, featurizer: Featuri
         variance=settings.variance,
         refit=settings.refit,
         engine=settings.engine,
+        exported=exported,
         precision=settings.precision,
         commit_every=settings.commit_every,
         cache=settings.cache,
@@ -70,8 +71,6 @@ def opened(settings: Settings, lake: Lake, console: Console, featurizer: Featuri
         purpose=settings.purpose,
         legal_basis=settings.legal_basis,
     )
-    if featurizer is not None:
-        run.featurizer = featurizer
     try:
         yield run
     finally:
@@ -82,15 +81,14 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     """Build one layer or all. Photos and weights are checked before the lake is touched."""
     if layer in ("bronze", "all"):
         check_photos(settings)
-    featurizer = None
+    exported = None
     if layer != "bronze":
         settings.open_lake().check_writable()
         with console.status("preparing MobileNetV2"):
             exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
-        featurizer = exported if settings.precision == "fp32" else None  # int8 is calibrated on the photos in bronze
     ahead = Thread(target=load, daemon=True)
     ahead.start()
-    with open_run(settings, console, featurizer) as run:
+    with open_run(settings, console, exported) as run:
         ahead.join()  # concurrent imports can deadlock, so join before dbt imports more
         try:
             build_models(run, *([] if layer == "all" else [f"tag:{layer}"]))

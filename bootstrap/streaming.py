@@ -124,8 +124,7 @@ class Stream:
         self._stale = True  # whether the marts may lack photos; a previous stream may have left some
         self._refresh_at = time.monotonic() + pace.marts_every
         with console.status("preparing MobileNetV2"):
-            exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
-        self._featurizer = exported if settings.precision == "fp32" else None  # int8 is calibrated on bronze's photos
+            self._exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
         load()  # Great Expectations, before other threads import
         logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # it logs pages; `run` raises the error
         with console.status(starting(settings)):
@@ -199,7 +198,7 @@ class Stream:
 
     def _build(self, arrivals: list[Arrival] | None) -> Run:
         """Build the live tables from the arrivals; if None, or without a PCA, all tables from the whole source."""
-        with open_run(self._settings, _QUIET, self._featurizer) as run:
+        with open_run(self._settings, _QUIET, self._exported) as run:
             if arrivals and self._forgotten():
                 raise RunError("photos were erased, and the stream's checkpoint with them")
             pca = run.current(PCA.name)

@@ -75,6 +75,7 @@ class Run:
     max_quarantine_share: float
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    exported: Featurizer | None = None  # the network in fp32, if it was prepared before the run
     precision: str = "fp32"
     commit_every: int | None = None
     purpose: str | None = None
@@ -117,7 +118,7 @@ class Run:
     @cached_property
     def featurizer(self) -> Featurizer:
         """The network that computes the features; it is stored in the lake if necessary. Raises WeightsError."""
-        exported = prepare(self.weights, self.engine, self.cache, self.lake.uri)
+        exported = self.exported or prepare(self.weights, self.engine, self.cache, self.lake.uri)
         return exported if self.precision == "fp32" else quantized(exported, self.lake.uri, self.table("bronze.images"))
 
     @cached_property
