@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from catalog.branch import AuditBranch, java_table
 from catalog.errors import ConcurrentPublishError
 from catalog.lake import CATALOG, Lake
-from catalog.scan import data_files, files_by_partition
+from catalog.scan import files_by_partition
 from catalog.snapshots import PROPERTY, ROWS_OF, new_run_id
 from catalog.tables import FRUIT_VECTORS, TABLES
 
@@ -31,9 +31,8 @@ def small_files(lake: Lake, table: str) -> int:
     current = lake.current(table)
     if loaded is None or current is None:
         return 0
-    sizes = data_files(loaded)
-    small = [[uri for uri in uris if sizes[uri] < _SMALL] for uris in files_by_partition(loaded).values()]
-    return sum(len(uris) for uris in small if len(uris) >= _FEWEST)
+    small = [sum(size < _SMALL for size in part.values()) for part in files_by_partition(loaded).values()]
+    return sum(count for count in small if count >= _FEWEST)
 
 
 def compact(spark: SparkSession, lake: Lake, table: str) -> None:

@@ -58,7 +58,7 @@ def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported
     apart = table.partition if form == "parquet" else None
     columns = [c.name for c in table.columns if c.name != apart]
     whole = {"": [file for part in files.values() for file in part]}
-    targets = {f"{folder_name(apart, value)}/": part for value, part in files.items()} if apart else whole
+    targets = {f"{folder_name(apart, value)}/": [*part] for value, part in files.items()} if apart else whole
     try:
         if holds_anything(to):
             raise CatalogError(f"'{to}' is not empty: give --to another folder, or empty this one first")

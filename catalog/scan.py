@@ -40,14 +40,15 @@ def data_files(
     return {file.file_path: file.file_size_in_bytes for file in planned}
 
 
-def files_by_partition(table: IcebergTable, snapshot_id: int | None = None) -> dict[Any, list[str]]:
-    """URIs of a snapshot's data files by partition value, or all under None if the table is not partitioned.
+def files_by_partition(table: IcebergTable, snapshot_id: int | None = None) -> dict[Any, dict[str, int]]:
+    """Like `data_files`, but by partition value; all are under None if the table is not partitioned.
 
     Raises CatalogError for a table with delete files, which Fruitlake never writes.
     """
-    found: dict[Any, list[str]] = {}
+    found: dict[Any, dict[str, int]] = {}
     for file in _planned(table, snapshot_id):
-        found.setdefault(file.partition[0] if len(file.partition) else None, []).append(file.file_path)
+        part = found.setdefault(file.partition[0] if len(file.partition) else None, {})
+        part[file.file_path] = file.file_size_in_bytes
     return found
 
 
