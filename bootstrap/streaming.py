@@ -1,6 +1,6 @@
 """Ingest photos as they arrive: Spark Structured Streaming finds new files, and each batch is processed like a run.
 
-source ──arrivals.py──▶ batch ──▶ bronze ─▶ silver ─▶ gold.fruit_vectors     audited and published within seconds
+source ──arrivals.py──▶ batch ──stream_builder.py──▶ bronze ─▶ silver ─▶ gold.fruit_vectors     within seconds
                           └─ every --marts-every ──▶ an ordinary run         PCA if there is none, marts, report
 
 After a crash, Spark repeats the last batch. Photos that are stored already are skipped, so this changes nothing.
@@ -12,13 +12,10 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
@@ -26,36 +23,24 @@ from rich.console import Console
 from bootstrap.arrivals import Arrival, Finder, Listing, look_at
 from bootstrap.batch_figures import figures_of
 from bootstrap.events import Queue
-from bootstrap.pipeline import check_photos, open_run, source_of
+from bootstrap.pipeline import source_of
 from bootstrap.reporting import report_run
 from bootstrap.session import prepare_stream, start, starting
 from bootstrap.settings import Settings
-from bootstrap.standing import find_standing
+from bootstrap.stream_builder import StoppedError, StreamBuilder
 from bootstrap.summary import print_conflicts, print_warnings
 from catalog.checkpoints import checkpoints
-from catalog.compaction import compact
 from catalog.errors import (
-    BusyError,
-    ConcurrentPublishError,
-    ErasedMeanwhileError,
     RunError,
     SettingsError,
-    SourceError,
 )
 from catalog.storage import delete_folder, exists
-from catalog.tables import FRUIT_VECTORS, PCA
 from expectations.suites import load
-from ingestion.source import to_arrow
-from transforms.dbt import build_models
 from transforms.run import Run
 from transforms.spark_error import reason_of
 from transforms.weights import prepare
 
-_LIVE = ("quarantine", "images", "image_features", "fruit_vectors")  # the models that a batch builds
-_QUIET = Console(quiet=True)
 _POLL = 0.2  # seconds between checks of the query
-_RETRY = 1.0  # seconds between attempts while another process holds the lake
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,10 +58,6 @@ class Pace:
     photos_per_batch: int
     settle: float
     marts_every: float
-
-
-class _StoppedError(Exception):
-    """Raised to end the stream before the next batch."""
 
 
 class Stream:
@@ -124,11 +105,12 @@ class Stream:
         self._stale = True  # whether the marts may lack photos; a previous stream may have left some
         self._refresh_at = time.monotonic() + pace.marts_every
         with console.status("preparing MobileNetV2"):
-            self._exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
+            exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
         load()  # Great Expectations, before other threads import
         logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # it logs pages; `run` raises the error
         with console.status(starting(settings)):
             self._spark = start(settings, self._lake)
+        self._builder = StreamBuilder(settings, self._lake, self._spark, exported, self.stop, self._say)
         prepare_stream(self._spark, self._source.root, self._checkpoint)
 
     def run(self) -> None:
@@ -142,7 +124,7 @@ class Stream:
                 self._console.print("photos were erased: the stream starts over")
             if not self.stop.is_set():
                 self._refresh()
-        except _StoppedError:  # while waiting for another process
+        except StoppedError:  # while waiting for another process
             return
 
     def _follow(self) -> bool:
@@ -183,12 +165,12 @@ class Stream:
         with self._busy:
             try:
                 if self.stop.is_set():
-                    raise _StoppedError
+                    raise StoppedError
                 started = time.monotonic()
                 batch = frame.collect()
                 arrivals = look_at(self._source, self._finder.paths(batch), self._pace.settle)
                 if any(arrival.file.ignored is None for arrival in arrivals):
-                    run = self._patiently(lambda: self._build(arrivals))
+                    run = self._builder.batch(arrivals, self._forgotten)
                     self._stale |= run.published()
                     self._tell(run, arrivals, number, time.monotonic() - started)
                 self._finder.taken(batch)
@@ -196,62 +178,17 @@ class Stream:
                 self._failure = error
                 raise
 
-    def _build(self, arrivals: list[Arrival] | None) -> Run:
-        """Build the live tables from the arrivals; if None, or without a PCA, all tables from the whole source."""
-        with open_run(self._settings, _QUIET, self._exported) as run:
-            if arrivals and self._forgotten():
-                raise RunError("photos were erased, and the stream's checkpoint with them")
-            pca = run.current(PCA.name)
-            if arrivals and pca and pca.properties.get("model_id") == run.model_id:
-                listed = pa.Table.from_batches([to_arrow([arrival.file for arrival in arrivals])])
-                run.arrivals = run.spark.createDataFrame(listed)
-                build_models(run, *_LIVE)
-            else:
-                build_models(run, *self._layers())
-        return run
-
     def _forgotten(self) -> bool:
         """Whether an erasure has removed the checkpoint, because it contains file names."""
         return not exists(f"{self._checkpoint}/metadata")
 
-    def _layers(self) -> tuple[str, ...]:
-        """The selection of an ordinary run: everything, or all but bronze if the photos have been moved away."""
-        try:
-            check_photos(self._settings)
-        except SourceError:
-            return ("tag:silver", "tag:gold")
-        return ()
-
     def _refresh(self) -> None:
-        """Do an ordinary run, for the marts, the report, and files that have changed since their batch.
-
-        Each batch adds a file per label to gold, so small files are merged first.
-        """
-        if self._lake.has_catalog() and self._lake.tables():
-            self._patiently(self._compact)
-            run = self._patiently(lambda: None if find_standing(self._settings, "all") else self._build(None))
-            if run:
-                print_warnings(run, self._console)
-                report_run(run, self._console)
+        """Do an ordinary run, for the marts, the report, and files that have changed since their batch."""
+        if run := self._builder.ordinary_run():
+            print_warnings(run, self._console)
+            report_run(run, self._console)
         self._stale = False
         self._refresh_at = time.monotonic() + self._pace.marts_every
-
-    def _compact(self) -> None:
-        with self._lake.in_use() as alone:
-            if alone or not self._lake.locks:  # otherwise a run that is in progress would be refused
-                compact(self._spark, self._lake, FRUIT_VECTORS.name)
-
-    def _patiently(self, work: Callable[[], T]) -> T:
-        """Retry while another process erases or vacuums, or if another run has published in the meantime."""
-        told = ""
-        while True:
-            try:
-                return work()
-            except (BusyError, ConcurrentPublishError, ErasedMeanwhileError) as error:
-                if told != (told := type(error).__name__):
-                    self._say(f"waiting: {error}")
-                if self.stop.wait(_RETRY):
-                    raise _StoppedError from error
 
     def _tell(self, run: Run, arrivals: list[Arrival], number: int, seconds: float) -> None:
         counts = run.ingested()
