@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from py4j.protocol import Py4JJavaError
+from pyiceberg.table import Table as IcebergTable
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -88,13 +89,14 @@ class AuditBranch:
         scan = self._spark.read.option("start-snapshot-id", str(self._base.id))
         return scan.option("end-snapshot-id", str(self._head())).table(self._main)
 
+    def files(self) -> dict[str, int]:
+        """Data files of the branch: size in bytes by URI."""
+        return data_files(self._loaded(), self._loaded().refs()[self.name].snapshot_id)
+
     def new_files(self) -> dict[str, int]:
         """Data files added on the branch: size in bytes by URI."""
-        loaded = self._lake.load(self._table.name)
-        assert loaded is not None  # the branch exists
-        before = data_files(loaded, self._base.id) if self._base else {}
-        now = data_files(loaded, loaded.refs()[self.name].snapshot_id)
-        return {uri: size for uri, size in now.items() if uri not in before}
+        before = data_files(self._loaded(), self._base.id) if self._base else {}
+        return {uri: size for uri, size in self.files().items() if uri not in before}
 
     def seal(self, facts: Mapping[str, str]) -> None:
         """Commit an empty snapshot whose summary holds these facts, among them the audit's result."""
@@ -115,6 +117,11 @@ class AuditBranch:
     def drop(self) -> None:
         """Drop the branch if it is still there; `main` keeps what was fast-forwarded to it."""
         self._sql(f"ALTER TABLE {self._main} DROP BRANCH IF EXISTS `{self.name}`")
+
+    def _loaded(self) -> IcebergTable:
+        loaded = self._lake.load(self._table.name)
+        assert loaded is not None  # the branch exists
+        return loaded
 
     def _in_order(self, rows: DataFrame) -> DataFrame:
         return rows.select([c.name for c in self._table.columns])

@@ -30,6 +30,9 @@ _TABLE_PROPERTIES = {
     "format-version": "2",
     # no column statistics: manifests must not contain paths, ids or labels of photos that are erased later
     "write.metadata.metrics.default": "none",
+    # numbers of vectors hardly repeat: a dictionary of them, which Parquet drops when it is full, took most of the
+    # time of writing; this one is large enough for labels and ids of batches and models
+    "write.parquet.dict-size-bytes": "4096",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",  # a reader may be some commits behind
     "write.delete.mode": "copy-on-write",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, DataType
 
@@ -20,7 +21,7 @@ from expectations.check_result import CheckResult, to_json
 from expectations.context import AuditContext, PcaInUse, Previous
 from expectations.parameters import Audited
 from expectations.suites import Suites
-from expectations.validation import Violation, repeated_keys, violations
+from expectations.validation import Violation, repeated_keys, repeated_keys_of_few, violations
 
 _ONE_TASKS_ROWS = 200_000
 
@@ -69,6 +70,7 @@ def validate(
     scan: FileScan | DataFrame,
     written: DataFrame,
     whole: DataFrame,
+    files: ds.Dataset,
     previous: Previous | None,
     context: AuditContext,
     suites: Suites,
@@ -80,6 +82,7 @@ def validate(
         scan: the rows added by the change, in the form that is fastest to read; empty for a deletion.
         written: the same rows as a DataFrame.
         whole: the table after the change; the same DataFrame as written if the whole table is replaced.
+        files: the same table's data files.
         previous: the table as readers see it, None if it was never published.
         context: facts about the run that cannot be read from the rows.
         suites: the run's Great Expectations suites.
@@ -93,7 +96,7 @@ def validate(
     few = rows + kept <= _ONE_TASKS_ROWS
     if few:  # from here on only narrow columns are read: of so few rows one task's work, without a shuffle
         written, whole = written.coalesce(1), whole.coalesce(1)
-    broken += repeated_keys(table, whole, None if few or not kept else written)
+    broken += repeated_keys_of_few(table, files) if few else repeated_keys(table, whole, written if kept else None)
     if broken:
         raise AuditError(
             f"{table.name} was not published: {'; '.join(_in_words(b, rows) for b in broken)}. Readers still see the "

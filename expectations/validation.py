@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -60,8 +62,22 @@ def repeated_keys(table: Table, whole: DataFrame, written: DataFrame | None) -> 
     rows = repeated.agg(F.sum("more")).first()
     if rows is None or not rows[0]:
         return []
-    examples = [_key(dict(zip(key, row, strict=False))) for row in repeated.limit(_EXAMPLES).collect()]
-    return [Violation(", ".join(key), "unique", rows[0], examples)]
+    return [_repeated(table, rows[0], [row.asDict() for row in repeated.select(key).limit(_EXAMPLES).collect()])]
+
+
+def repeated_keys_of_few(table: Table, whole: ds.Dataset) -> list[Violation]:
+    """Find duplicate keys in the whole table, in this process: a Spark job would take a tenth of a second."""
+    key = list(table.key)
+    counts = whole.to_table(key).group_by(key).aggregate([([], "count_all")])
+    repeated = counts.filter(pc.field("count_all") > 1)
+    if not len(repeated):
+        return []
+    rows = pc.sum(repeated["count_all"]).as_py() - len(repeated)
+    return [_repeated(table, rows, repeated.select(key).slice(0, _EXAMPLES).to_pylist())]
+
+
+def _repeated(table: Table, rows: int, examples: list[dict[str, object]]) -> Violation:
+    return Violation(", ".join(table.key), "unique", rows, [_key(example) for example in examples])
 
 
 def _validate(table: Table, k: int | None) -> Callable[[Batches], Iterator[pa.RecordBatch]]:

@@ -1,6 +1,6 @@
 """Featurize photos in one Arrow function: decode, resize, MobileNetV2.
 
-    content (binary) ──Pillow──▶ uint8 (224, 224, 3) ──ONNX Runtime──▶ 1280 float32 + their norm
+    content (binary) ──decode, resize──▶ uint8 (224, 224, 3) ──ONNX Runtime──▶ 1280 float32 + their norm
 
 Pixels never become a Spark column: 150,528 numbers per photo would cost more to move than to compute.
 """

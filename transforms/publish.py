@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 
 from catalog.branch import AuditBranch
 from catalog.erasures import check_none_since
-from catalog.scan import FileScan, dataset
+from catalog.scan import FileScan, dataset, dataset_of
 from catalog.tables import TABLES, Table
 from expectations.audit import AuditResult, Previous, check_schema, validate
 from expectations.context import AuditContext, Intake, PcaInUse
@@ -65,7 +65,8 @@ def publish(
         context = _context(run, name, change, previous)
         written, scan = _write(run, branch, table, change)
         whole = written if isinstance(change, BuildResult) and change.replace else branch.rows()
-        result = validate(table, scan, written, whole, previous, context, run.suites)
+        files = dataset_of(table, branch.files())
+        result = validate(table, scan, written, whole, files, previous, context, run.suites)
         if base and _adds_nothing(change, result):
             return _unchanged(run, name, started)
         branch.seal(_facts(run, name, change, result, context, inputs))

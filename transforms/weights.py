@@ -28,7 +28,7 @@ FINGERPRINT = "fruitlake.fingerprint"  # metadata key of an exported network: th
 MODEL_ID = "fruitlake.model_id"  # metadata key of a quantized network
 # Preprocessing of photos, part of the model's name: colours are converted to sRGB by the ICC profile, a JPEG above 52
 # million pixels is scaled down while it is decoded, and the result is stretched to the network's size.
-_RECIPE = "srgb-jpegscaled52mp-bicubic224-div127.5"
+_RECIPE = "srgb-jpegscaled52mp-catmullrom224-div127.5"
 _IMAGENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"  # Keras' own name
 _BUNDLED = Path(str(files("transforms") / "weights" / "fruitlake.keras"))  # beside it, exported: fruitlake.onnx
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
+import pyarrow.dataset as ds
 import pytest
 from pyspark.sql import SparkSession
 
@@ -14,7 +15,7 @@ from catalog.tables import FEATURES, TABLES, Table
 from expectations.audit import AuditContext, Previous, check_schema, validate
 from expectations.contracts import CONTRACTS, schema_of
 from expectations.suites import Suites
-from expectations.validation import repeated_keys, violations
+from expectations.validation import Violation, repeated_keys, repeated_keys_of_few, violations
 from ingestion.photo import MAX_BYTES
 from tests.expectations.rows import PCA, frame, row, sha
 from tests.photos import encode, picture
@@ -207,7 +208,7 @@ def test_the_error_names_table_column_check_count_and_examples(spark: SparkSessi
     bad = [features(i, label=" ", features=[INFINITY] * FEATURES) for i in range(9)]
     written = frame(spark, SILVER.name, features("good"), *bad)
     with pytest.raises(AuditError) as error:
-        validate(SILVER, written, written, written, None, AuditContext(), suites)
+        validate(SILVER, written, written, written, ds.dataset(written.toArrow()), None, AuditContext(), suites)
     said = str(error.value)
     assert said.startswith("silver.image_features was not published: column label breaks str_contains")
     assert f"in 9 of 10 rows, for example image_id={sha(0)}, model_id=m · " in said
@@ -222,14 +223,18 @@ def test_a_key_stands_once_in_the_whole_table(
     monkeypatch.setattr("expectations.audit._ONE_TASKS_ROWS", limit)
     before = frame(spark, SILVER.name, features("first"), features("second"))
     written = frame(spark, SILVER.name, features("first"), features("new"))
+    whole = before.union(written)
+    files = ds.dataset(whole.toArrow())
     with pytest.raises(AuditError) as error:
-        validate(SILVER, written, written, before.union(written), Previous(before, 2), AuditContext(), suites)
+        validate(SILVER, written, written, whole, files, Previous(before, 2), AuditContext(), suites)
     assert "column image_id, model_id breaks unique in 1 of 2 rows" in str(error.value)
     assert f"for example image_id={sha('first')}, model_id=m" in str(error.value)
     twice = frame(spark, SILVER.name, *[features("new")] * 3)
-    (found,) = repeated_keys(SILVER, twice, None)
-    assert (found.rows, found.examples) == (2, [f"image_id={sha('new')}, model_id=m"])
+    expected = [Violation("image_id, model_id", "unique", 2, [f"image_id={sha('new')}, model_id=m"])]
+    assert repeated_keys(SILVER, twice, None) == expected
+    assert repeated_keys_of_few(SILVER, ds.dataset(twice.toArrow())) == expected
     assert not repeated_keys(SILVER, before, None)
+    assert not repeated_keys_of_few(SILVER, ds.dataset(before.toArrow()))
 
 
 def test_rows_of_another_type_are_refused_before_they_are_written(spark: SparkSession) -> None:
