@@ -101,6 +101,15 @@ class FileScan:
         """The same scan with fewer columns."""
         return FileScan(self._spark, self._files, columns, self._filter)
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the files, bytes."""
+        return sum(self._files.values())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, read in this process."""
+        return reader(self._columns, self._filter)([pa.record_batch({"file": pa.array(self._files, pa.string())})])
+
     def mapInArrow(
         self, function: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]], schema: Any
     ) -> DataFrame:
