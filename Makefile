@@ -61,4 +61,5 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib || true
 	@# Iceberg, SQLite's driver and S3 for Spark, checked by SHA-256: later runs need no network
 	$(BIN)/python -m bootstrap.jars
+	$(BIN)/python -m bootstrap.class_archive
 	@touch $(READY)

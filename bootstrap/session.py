@@ -18,7 +18,7 @@ from pyspark.accumulators import AccumulatorTCPServer, AccumulatorUnixServer
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from bootstrap import jars
+from bootstrap import class_archive, jars
 from bootstrap.java import java_problem
 from bootstrap.memory import heap, local_master, machine_memory
 from bootstrap.scratch import work_folder
@@ -141,7 +141,13 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.driver.memory": settings.driver_memory or f"{heap(memory) // 1024**2}m",
         "spark.driver.extraClassPath": ":".join(map(str, jars.fetch(settings.cache, settings.maven_repository))),
         "spark.driver.extraJavaOptions": " ".join(
-            [_JVM, f"-Dlog4j2.configurationFile={log4j.as_uri()}", f"-Djava.io.tmpdir={work}", java_options(work)]
+            [
+                _JVM,
+                class_archive.java_options(),
+                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
+                f"-Djava.io.tmpdir={work}",
+                java_options(work),
+            ]
         ),
         "spark.executor.heartbeatInterval": "1s",  # how often a running task reports its progress
         "spark.local.dir": work,
