@@ -21,7 +21,7 @@ from catalog.snapshots import new_run_id
 from ingestion.copies import find_copies
 from ingestion.source import check_folder
 from ingestion.walk import Source
-from transforms.erasure import carry_out_erasure
+from transforms.erasure import carry_out_erasure, pca_settings
 from transforms.spark_error import reason_of
 
 
@@ -64,7 +64,11 @@ def finish_erasures(settings: Settings, lake: Lake, console: Console) -> list[st
     records = []
     try:
         for erasure in pending(lake):
-            with opened(settings, lake, console) as run, console.status("erasing from bronze, silver and gold"):
+            chosen = settings.model_copy(update=pca_settings(lake, erasure))
+            with (
+                opened(chosen, lake, console, erasure=erasure.id) as run,
+                console.status("erasing from bronze, silver and gold"),
+            ):
                 records.append(carry_out_erasure(run, erasure))
     except (FruitlakeError, OSError, pa.ArrowException, PySparkException) as error:
         raise CatalogError(

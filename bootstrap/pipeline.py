@@ -17,6 +17,7 @@ from catalog.branch import begun, drop_branches
 from catalog.erasures import pending
 from catalog.errors import CatalogError, FruitlakeError, SettingsError
 from catalog.lake import Lake
+from catalog.snapshots import new_run_id
 from catalog.storage import check_allowed, is_remote, overlap
 from expectations.suites import load
 from ingestion.source import check_folder, check_source
@@ -47,8 +48,18 @@ def open_run(settings: Settings, console: Console, exported: Featurizer | None =
 
 
 @contextmanager
-def opened(settings: Settings, lake: Lake, console: Console, exported: Featurizer | None = None) -> Iterator[Run]:
-    """Open a run with its Spark session; the caller must hold one of the lake's locks."""
+def opened(
+    settings: Settings, lake: Lake, console: Console, exported: Featurizer | None = None, erasure: str | None = None
+) -> Iterator[Run]:
+    """Open a run with its Spark session; the caller must hold one of the lake's locks.
+
+    Args:
+        settings: where the lake is, and what the run does.
+        lake: the lake, opened.
+        console: for progress.
+        exported: the network in fp32; exported on demand if not given.
+        erasure: id of the erasure that the run carries out; the run has the same id.
+    """
     with console.status(starting(settings)):
         spark = start(settings, lake)
     run = Run(
@@ -70,6 +81,8 @@ def opened(settings: Settings, lake: Lake, console: Console, exported: Featurize
         exclude=settings.exclude,
         purpose=settings.purpose,
         legal_basis=settings.legal_basis,
+        erasing=erasure is not None,
+        id=erasure or new_run_id(),
     )
     try:
         yield run

@@ -17,12 +17,14 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from typing import Any
 
 from catalog.blocklist import block
 from catalog.branch import drop_branches
 from catalog.checkpoints import checkpoints
 from catalog.erasure_scope import PHOTO_TABLES, Unwanted, count_rows, unwanted
 from catalog.erasures import Erasure, Record, finish
+from catalog.lake import Lake
 from catalog.maintenance import carry_out, drop_deleted_entries, forget, plan
 from catalog.storage import delete_folder
 from catalog.tables import TABLES
@@ -34,10 +36,20 @@ from transforms.stored_pca import load_pca
 _VIEW = "fruitlake_unwanted"
 
 
+def pca_settings(lake: Lake, erasure: Erasure) -> dict[str, Any]:
+    """The settings of the erasure's run about the PCA: it keeps the variance, and is refitted once, if at all."""
+    pca = lake.current("gold.pca")
+    if pca is None:
+        return {}
+    # published snapshots carry the erasure's id, so that a second attempt knows what is done
+    return {"variance": load_pca(lake).variance_target, "refit": erasure.refit and pca.run != erasure.id}
+
+
 def carry_out_erasure(run: Run, erasure: Erasure) -> str:
-    """Complete a pending erasure; nothing else may use the lake meanwhile. Returns the URI of its record."""
-    run.erasing = True
-    run.id = erasure.id  # published snapshots carry this id, so that a second attempt knows what is done
+    """Complete a pending erasure in a run opened for it; nothing else may use the lake meanwhile.
+
+    Returns the URI of its record.
+    """
     drop_branches(run.spark, run.lake, keep=lambda name: False)  # rows of killed runs, and of the first attempt
     if erasure.block:
         block(run.lake, erasure.id, erasure.image_ids)
@@ -91,12 +103,8 @@ def _condition(run: Run, values: Unwanted) -> str:
 
 def _rebuild_gold(run: Run, erasure: Erasure) -> None:
     """Rebuild the marts from the remaining vectors; with refit, also the PCA and all of gold from silver."""
-    pca = run.current("gold.pca")
-    if pca is None:
+    if run.current("gold.pca") is None:
         return
-    stored = load_pca(run.lake)
-    run.model_id, run.variance = stored.model_id, stored.variance_target
-    run.refit = erasure.refit and pca.run != erasure.id  # once
     models = ["tag:gold"] if erasure.refit else ["label_summary", "label_similarity", "label_suspects"]
     if run.current("gold.fruit_vectors"):
         build_models(run, *models)

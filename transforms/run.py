@@ -80,10 +80,10 @@ class Run:
     commit_every: int | None = None
     purpose: str | None = None
     legal_basis: str | None = None
-    arrivals: DataFrame | None = None  # the files to ingest, as list_source has them, instead of all of `images`
     erasing: bool = False  # rows are deleted on purpose, so tables may shrink
     id: str = field(default_factory=new_run_id)
     outcomes: dict[str, Published] = field(default_factory=dict)
+    _arrivals: DataFrame | None = None
     _ingestion: Ingestion | None = None
     _suites: Suites | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
@@ -103,6 +103,10 @@ class Run:
             if (mine and mine.id) != (theirs and theirs.id):
                 raise overtaken(table)
 
+    def ingest_only(self, arrivals: DataFrame) -> None:
+        """Ingest these files, as `list_source` has them, instead of all of `images`."""
+        self._arrivals = arrivals
+
     @property
     def ingestion(self) -> Ingestion:
         """The single pass over the photos from which both bronze tables are derived."""
@@ -111,7 +115,7 @@ class Run:
                 raise SettingsError("photos are needed: give --images FOLDER (or FRUITLAKE_IMAGES)")
             known = self.table("bronze.images"), self.table("bronze.quarantine")
             patterns, lists = (self.include, self.exclude), block_lists(self.lake)
-            given = *known, self.id, self.progress, *patterns, lists, self.arrivals
+            given = *known, self.id, self.progress, *patterns, lists, self._arrivals
             self._ingestion = Ingestion(self.spark, self.images, *given)
         return self._ingestion
 
@@ -123,8 +127,8 @@ class Run:
 
     @cached_property
     def model_id(self) -> str:
-        """The model of the features that gold uses; set by a caller that featurizes no photos."""
-        return self.featurizer.model_id
+        """The model of the features that gold uses: while photos are erased, none is featurized, and it stays."""
+        return self.snapshots["gold.pca"].properties["model_id"] if self.erasing else self.featurizer.model_id
 
     @property
     def suites(self) -> Suites:
@@ -147,7 +151,7 @@ class Run:
                 released.callback(rows.unpersist)
             if self._ingestion:
                 released.callback(self._ingestion.close)
-            if self._suites and self.arrivals is None:
+            if self._suites and self._arrivals is None:
                 self._suites.write_docs()
 
     def ingested(self) -> Counts | None:
