@@ -107,8 +107,10 @@ class AuditBranch:
 
     def fast_forward(self) -> None:
         """Make the branch what readers see. Raises ConcurrentPublishError if main is no longer its base."""
+        # not by the SQL procedure: it replaces the plans of all cached rows that were read from this table by new ones,
+        # so that the rows are computed again, and `unpersist` no longer finds them
         try:
-            self._sql(f"CALL {CATALOG}.system.fast_forward('{self._main}', 'main', '{self.name}')")
+            _retried(lambda: self._java_table().manageSnapshots().fastForwardBranch("main", self.name).commit())
         except (PySparkException, Py4JJavaError) as error:
             if "ancestor" not in str(error):
                 raise
