@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pyarrow as pa
@@ -20,7 +21,8 @@ from bootstrap.standing import find_standing
 from catalog.compaction import compact
 from catalog.errors import BusyError, ConcurrentPublishError, ErasedMeanwhileError, RunError, SourceError
 from catalog.lake import Lake
-from catalog.tables import FRUIT_VECTORS, PCA
+from catalog.maintenance import thin_out
+from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, PCA
 from ingestion.source import to_arrow
 from transforms.dbt import build_models
 from transforms.run import Run
@@ -28,6 +30,7 @@ from transforms.weights import Featurizer
 
 _LIVE = ("quarantine", "images", "image_features", "fruit_vectors")  # the models that a batch builds
 _QUIET = Console(quiet=True)
+_QUERY_AT_MOST = timedelta(minutes=10)  # a reader may need the files of an older snapshot
 _RETRY = 1.0  # seconds between attempts while another process holds the lake
 T = TypeVar("T")
 
@@ -68,14 +71,14 @@ class StreamBuilder:
         return self._patiently(lambda: self._build(arrivals, forgotten))
 
     def ordinary_run(self) -> Run | None:
-        """Build all tables from the whole source; None if they are up to date, or there are none.
-
-        Each batch adds a file per label to gold, so small files are merged first.
-        """
+        """Build all tables from the whole source; None if they are up to date, or there are none."""
         if not (self._lake.has_catalog() and self._lake.tables()):
             return None
-        self._patiently(self._compact)
         return self._patiently(lambda: None if find_standing(self._settings, "all") else self._build())
+
+    def tidy(self) -> None:
+        """Merge gold's small files, one per label and batch; expire the snapshots of batches that the marts include."""
+        self._patiently(self._tidy)
 
     def _build(self, arrivals: list[Arrival] | None = None, forgotten: Callable[[], bool] = lambda: False) -> Run:
         with open_run(self._settings, _QUIET, self._exported) as run:
@@ -98,10 +101,13 @@ class StreamBuilder:
             return ("tag:silver", "tag:gold")
         return ()
 
-    def _compact(self) -> None:
+    def _tidy(self) -> None:
         with self._lake.in_use() as alone:
-            if alone or not self._lake.locks:  # otherwise a run that is in progress would be refused
-                compact(self._spark, self._lake, FRUIT_VECTORS.name)
+            if not alone and self._lake.locks:  # a run that is in progress would be refused
+                return
+            compact(self._spark, self._lake, FRUIT_VECTORS.name)
+            if mart := self._lake.current(LABEL_SUMMARY.name):
+                thin_out(self._spark, self._lake, min(mart.created_at, datetime.now(UTC) - _QUERY_AT_MOST))
 
     def _patiently(self, work: Callable[[], T]) -> T:
         told = ""

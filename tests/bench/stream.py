@@ -32,7 +32,7 @@ from tests.bench.photos import sample_or_users_photos
 from tests.torture.processes import processes, start
 
 _FIRST = 2_000  # photos that the lake has before
-_WARM = 3  # batches after the start that are not reported
+_WARM = 6  # batches after the start that are not reported: the first ones find the photos that the lake has
 _PARTS = 6  # of the time, to show whether anything grows
 
 

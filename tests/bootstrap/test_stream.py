@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,19 @@ def test_help_says_how_it_ends(tmp_path: Path) -> None:
     said = fruitlake("stream", "--help", cwd=tmp_path).out
     for word in ("--once", "--trigger", "--photos-per-batch", "--marts-every", "--settle", "--metrics", "SIGTERM"):
         assert word in said
+
+
+def test_the_history_of_batches_that_are_in_the_marts_is_thinned_out(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bootstrap.streaming._TIDY_EVERY", 1)
+    monkeypatch.setattr("bootstrap.stream_builder._QUERY_AT_MOST", timedelta(0))
+    images = [version.id for version in lake.tables.history("bronze.images")]
+    put(lake.photos, *(f"Banana/{number}.jpg" for number in range(3)))
+    stream(lake, replace(ONCE, photos_per_batch=1)).run()  # three batches, then the marts
+    batches = [version.id for version in lake.tables.history("bronze.images")][: -len(images)]
+    assert len(batches) == 3, "the marts did not have them yet"
+    put(lake.photos, "Banana/3.jpg", seed=3)
+    stream(lake).run()
+    assert [version.id for version in lake.tables.history("bronze.images")[1:]] == images
+    assert sorted(in_gold(lake)) == [f"Banana/{number}.jpg" for number in range(4)]
