@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pyarrow as pa
@@ -21,8 +20,7 @@ from bootstrap.standing import find_standing
 from catalog.compaction import compact
 from catalog.errors import BusyError, ConcurrentPublishError, ErasedMeanwhileError, RunError, SourceError
 from catalog.lake import Lake
-from catalog.maintenance import thin_out
-from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, PCA
+from catalog.tables import FRUIT_VECTORS, PCA
 from ingestion.source import to_arrow
 from transforms.dbt import build_models
 from transforms.run import Run
@@ -30,7 +28,6 @@ from transforms.weights import Featurizer
 
 _LIVE = ("quarantine", "images", "image_features", "fruit_vectors")  # the models that a batch builds
 _QUIET = Console(quiet=True)
-_QUERY_AT_MOST = timedelta(minutes=10)  # a reader may need the files of an older snapshot
 _RETRY = 1.0  # seconds between attempts while another process holds the lake
 T = TypeVar("T")
 
@@ -76,9 +73,9 @@ class StreamBuilder:
             return None
         return self._patiently(lambda: None if find_standing(self._settings, "all") else self._build())
 
-    def tidy(self) -> None:
-        """Merge gold's small files, one per label and batch; expire the snapshots of batches that the marts include."""
-        self._patiently(self._tidy)
+    def merge_files(self) -> None:
+        """Merge the small files of gold, of which each batch adds one per label."""
+        self._patiently(self._compact)
 
     def _build(self, arrivals: list[Arrival] | None = None, forgotten: Callable[[], bool] = lambda: False) -> Run:
         with open_run(self._settings, _QUIET, self._exported) as run:
@@ -101,13 +98,10 @@ class StreamBuilder:
             return ("tag:silver", "tag:gold")
         return ()
 
-    def _tidy(self) -> None:
+    def _compact(self) -> None:
         with self._lake.in_use() as alone:
-            if not alone and self._lake.locks:  # a run that is in progress would be refused
-                return
-            compact(self._spark, self._lake, FRUIT_VECTORS.name)
-            if mart := self._lake.current(LABEL_SUMMARY.name):
-                thin_out(self._spark, self._lake, min(mart.created_at, datetime.now(UTC) - _QUERY_AT_MOST))
+            if alone or not self._lake.locks:  # otherwise a run that is in progress would be refused
+                compact(self._spark, self._lake, FRUIT_VECTORS.name)
 
     def _patiently(self, work: Callable[[], T]) -> T:
         told = ""

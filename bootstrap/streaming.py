@@ -40,7 +40,7 @@ from transforms.run import Run
 from transforms.spark_error import reason_of
 from transforms.weights import prepare
 
-_TIDY_EVERY = 20  # batches
+_MERGE_EVERY = 20  # batches
 _POLL = 0.2  # seconds between checks of the query
 
 
@@ -175,8 +175,8 @@ class Stream:
                     self._stale |= run.published()
                     self._tell(run, arrivals, number, time.monotonic() - started)
                 self._finder.taken(batch)
-                if number % _TIDY_EVERY == _TIDY_EVERY - 1:
-                    self._builder.tidy()
+                if number % _MERGE_EVERY == _MERGE_EVERY - 1:
+                    self._builder.merge_files()
             except Exception as error:
                 self._failure = error
                 raise

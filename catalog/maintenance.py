@@ -3,7 +3,6 @@
 plan()       lists what is too old, or was left by killed runs; changes nothing
 carry_out()  drops branches, removes orphan files, merges small files, expires snapshots
 forget()     expires every snapshot but the current one, as the last step of an erasure
-thin_out()   expires a stream's snapshots of single batches
 drop_deleted_entries()   removes entries of deleted files from the current snapshot's manifests
 """
 
@@ -24,7 +23,7 @@ from catalog.branch import BRANCH, drop_branches, is_young, java_table, sql_lite
 from catalog.compaction import COMPACTED, compact, small_files
 from catalog.lake import CATALOG, Lake
 from catalog.scan import data_files
-from catalog.snapshots import PROPERTY, is_of_batch
+from catalog.snapshots import PROPERTY
 from catalog.storage import delete_empty_folders, delete_file, files
 from catalog.tables import TABLES
 
@@ -145,16 +144,6 @@ def forget(spark: SparkSession, lake: Lake, table: str) -> int:
     return len(old)
 
 
-def thin_out(spark: SparkSession, lake: Lake, limit: datetime) -> None:
-    """Expire the snapshots that a stream published before `limit`, one per batch; those of other runs are kept.
-
-    A stream publishes thousands a day, and every commit writes the list of all snapshots.
-    """
-    for table in lake.existing_tables():
-        if loaded := lake.load(table):
-            expire(spark, lake, table, _unneeded(loaded, (), limit, wait=True, only_batches=True))
-
-
 def drop_deleted_entries(spark: SparkSession, lake: Lake, table_name: str) -> None:
     """Rewrite the current snapshot's manifests if they still list deleted files, whose paths contain labels.
 
@@ -173,18 +162,15 @@ def drop_deleted_entries(spark: SparkSession, lake: Lake, table_name: str) -> No
     rewrite.commit()
 
 
-def _unneeded(
-    table: IcebergTable, stale: Iterable[str], limit: datetime, wait: bool, only_batches: bool = False
-) -> list[int]:
-    """Published snapshots that are too old, with only_batches only those of a stream, and snapshots of killed runs.
+def _unneeded(table: IcebergTable, stale: Iterable[str], limit: datetime, wait: bool) -> list[int]:
+    """Published snapshots that are too old, and snapshots of killed runs.
 
     A publish creates several snapshots, of which readers see only the last; the others stay as long as the last one.
     """
     by_id = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
     published = {entry.snapshot_id for entry in table.metadata.snapshot_log}
     kept = {ref.snapshot_id for name, ref in table.refs().items() if name not in set(stale)}
-    spared = {id_ for id_ in published & by_id.keys() if only_batches and not is_of_batch(by_id[id_])}
-    kept |= spared | {id_ for id_, s in by_id.items() if id_ in published and _made(s) > limit}
+    kept |= {id_ for id_, s in by_id.items() if id_ in published and _made(s) > limit}
     kept |= {id_ for id_, s in by_id.items() if wait and id_ not in published and _is_young(_made(s))}
     for id_ in list(kept):
         parent = by_id[id_].parent_snapshot_id

@@ -13,7 +13,6 @@ from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
 
 ROWS_OF = "rows_of"  # of a compacted table: the snapshot with the same rows
 PROPERTY = "fruitlake."  # prefix of our facts in a snapshot's summary
-STREAM_BATCH = "stream_batch"  # a fact of the snapshots that a stream publishes for each batch
 
 _KEEPS_ROWS = (Operation.APPEND, Operation.REPLACE)
 
@@ -91,11 +90,6 @@ def rows_appended(metadata: TableMetadata, first: int, last: int) -> int | None:
         return None
     before, after = (_snapshot("", found).rows for found in (at, metadata.snapshot_by_id(last)) if found)
     return after - before
-
-
-def is_of_batch(snapshot: IcebergSnapshot) -> bool:
-    """Whether a stream published the snapshot for one of its batches."""
-    return snapshot.summary is not None and PROPERTY + STREAM_BATCH in snapshot.summary.additional_properties
 
 
 def _snapshot(table: str, found: IcebergSnapshot) -> Snapshot:

@@ -18,7 +18,6 @@ from pyspark.sql import DataFrame
 from catalog.branch import AuditBranch
 from catalog.erasures import check_none_since
 from catalog.scan import FileScan, dataset, dataset_of
-from catalog.snapshots import STREAM_BATCH
 from catalog.tables import TABLES, Table
 from expectations.audit import AuditResult, Previous, check_schema, validate
 from expectations.context import AuditContext, Intake, PcaInUse
@@ -118,7 +117,6 @@ def _facts(
         "inputs": inputs,
         "producer": f"fruitlake {version('fruitlake')}",
         **({"relabelled": json.dumps(sorted(context.relabelled))} if context.relabelled else {}),
-        **({STREAM_BATCH: "true"} if run.is_of_stream else {}),
         **_lineage(run, name),
         **purposes_of(run, name),
         **result.properties(),

@@ -108,11 +108,6 @@ class Run:
         self._arrivals = arrivals
 
     @property
-    def is_of_stream(self) -> bool:
-        """Whether it builds one batch of a stream."""
-        return self._arrivals is not None
-
-    @property
     def ingestion(self) -> Ingestion:
         """The single pass over the photos from which both bronze tables are derived."""
         if self._ingestion is None:
@@ -156,7 +151,7 @@ class Run:
                 released.callback(rows.unpersist)
             if self._ingestion:
                 released.callback(self._ingestion.close)
-            if self._suites and not self.is_of_stream:
+            if self._suites and self._arrivals is None:
                 self._suites.write_docs()
 
     def ingested(self) -> Counts | None:

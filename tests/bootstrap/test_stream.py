@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from bootstrap.streaming import Pace, Stream
 from catalog.checkpoints import checkpoints
+from catalog.compaction import small_files
 from catalog.errors import AuditError, BusyError
 from ingestion.samples import write_sample_photos
 from tests.commands import check_one_line, fruitlake
@@ -231,17 +231,9 @@ def test_help_says_how_it_ends(tmp_path: Path) -> None:
         assert word in said
 
 
-def test_the_history_of_batches_that_are_in_the_marts_is_thinned_out(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bootstrap.streaming._TIDY_EVERY", 1)
-    monkeypatch.setattr("bootstrap.stream_builder._QUERY_AT_MOST", timedelta(0))
-    images = [version.id for version in lake.tables.history("bronze.images")]
-    put(lake.photos, *(f"Banana/{number}.jpg" for number in range(3)))
-    stream(lake, replace(ONCE, photos_per_batch=1)).run()  # three batches, then the marts
-    batches = [version.id for version in lake.tables.history("bronze.images")][: -len(images)]
-    assert len(batches) == 3, "the marts did not have them yet"
-    put(lake.photos, "Banana/3.jpg", seed=3)
-    stream(lake).run()
-    assert [version.id for version in lake.tables.history("bronze.images")[1:]] == images
-    assert sorted(in_gold(lake)) == [f"Banana/{number}.jpg" for number in range(4)]
+def test_small_files_of_batches_are_merged(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bootstrap.streaming._MERGE_EVERY", 6)
+    put(lake.photos, *(f"Banana/{number}.jpg" for number in range(6)))
+    stream(lake, replace(ONCE, photos_per_batch=1)).run()
+    assert small_files(lake.tables, "gold.fruit_vectors") == 0
+    assert sorted(in_gold(lake)) == [f"Banana/{number}.jpg" for number in range(6)]
