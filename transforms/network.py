@@ -31,9 +31,14 @@ _BICUBIC = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.catmull_rom
 
 
 def to_pixels(content: Any) -> Pixels:
-    """Decode a photo into upright sRGB, stretched to (224, 224, 3) by bicubic interpolation."""
+    """Decode a photo into upright sRGB, stretched to (224, 224, 3)."""
+    return resize(decode(bytes(content)))
+
+
+def resize(image: Image.Image) -> Pixels:
+    """Stretch an image to (224, 224, 3) by bicubic interpolation."""
     pixels = Image.new("RGB", (SIDE, SIDE))
-    Resizer().resize_pil(decode(bytes(content)), pixels, _BICUBIC)
+    Resizer().resize_pil(image, pixels, _BICUBIC)
     return np.asarray(pixels)
 
 

@@ -11,14 +11,17 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+from cykooz_resizer import CpuExtensions, Resizer
+from PIL import Image
 from pyspark.sql import SparkSession
 
 from catalog.errors import WeightsError
 from catalog.tables import FEATURES
+from ingestion.photo import decode
 from ingestion.samples import SAMPLE_LABELS, sample_photos
-from tests.photos import display_p3, encode, in_display_p3, sample_photo
+from tests.photos import display_p3, encode, in_display_p3, picture, sample_photo
 from transforms.featurizer import featurize
-from transforms.network import load_network, to_pixels
+from transforms.network import load_network, resize, to_pixels
 from transforms.onnx_session import onnx_session
 from transforms.weights import FINGERPRINT, Featurizer, find, fingerprint_of, prepare
 
@@ -45,6 +48,28 @@ def test_the_onnx_engine_gives_the_features_of_tensorflow(
     assert ours.shape == (12, FEATURES)
     assert np.ptp(ours, axis=0).max() > 0.01, "the photos must differ for the comparison to mean anything"
     assert np.abs(ours - theirs).max() <= 1e-3
+
+
+def test_the_resizer_gives_the_features_of_pillows_bicubic_pixels(
+    contents: list[bytes], bundled: dict[str, Featurizer]
+) -> None:
+    images = [*map(decode, contents), picture(0, (32, 3000)), picture(1, (640, 480))]
+    theirs = np.stack([np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC)) for image in images])
+    network = load_network(bundled["onnx"])
+    expected, features = network.run(theirs), network.run(np.stack([resize(image) for image in images]))
+    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(features, axis=1)
+    assert ((expected * features).sum(axis=1) / norms).min() >= 0.999
+
+
+def test_the_resizer_gives_the_same_bytes_on_every_cpu(contents: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    def plain() -> Resizer:
+        resizer = Resizer()
+        resizer.cpu_extensions = CpuExtensions.none
+        return resizer
+
+    with_simd = [to_pixels(content) for content in contents]
+    monkeypatch.setattr("transforms.network.Resizer", plain)
+    np.testing.assert_array_equal([to_pixels(content) for content in contents], with_simd)
 
 
 # The steps of a first run up to the features; importing h5py would only cost time, too.
