@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from rich.console import Console
 
 from catalog.errors import FruitlakeError
@@ -40,7 +42,7 @@ def write_archive(archive: Path = ARCHIVE) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="fruitlake-classes-", dir=archive.parent) as work:
         written = Path(work, archive.name)  # Java crashes on an incomplete archive
-        os.environ[_VARIABLE] = f'"{_WRITE}={written}" {_QUIET}'
+        os.environ[_VARIABLE] = f'{os.environ.get(_VARIABLE, "")} "{_WRITE}={written}" {_QUIET}'
         write_sample_photos(Path(work, "photos"))
         chosen = {"images": f"{work}/photos", "weights": "bundled", "lake": f"{work}/lake", "include": ("*_00*",)}
         run = build(load().model_copy(update=chosen), "all", Console(quiet=True))
@@ -57,5 +59,5 @@ if __name__ == "__main__":
     print("preparing Java's archive of Spark's classes (a minute)")
     try:
         write_archive()
-    except (FruitlakeError, OSError) as error:
+    except (FruitlakeError, OSError, PySparkException, Py4JError) as error:
         print(f"there is no archive of Spark's classes, so each start of Spark takes 7 s longer: {error}")

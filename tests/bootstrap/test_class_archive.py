@@ -45,6 +45,7 @@ def test_the_archive_holds_the_classes_of_spark(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not ARCHIVE.exists(), reason="`make install` has not written the archive")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs Linux")
 def test_sessions_use_the_archive() -> None:
     code = (
         "from bootstrap.session import start; from bootstrap.settings import load; s = load(); "
