@@ -91,7 +91,8 @@ class AuditBranch:
 
     def files(self) -> dict[str, int]:
         """Data files of the branch: size in bytes by URI."""
-        return data_files(self._loaded(), self._loaded().refs()[self.name].snapshot_id)
+        loaded = self._loaded()
+        return data_files(loaded, loaded.refs()[self.name].snapshot_id)
 
     def new_files(self) -> dict[str, int]:
         """Data files added on the branch: size in bytes by URI."""
