@@ -61,7 +61,7 @@ def main() -> None:
             arrive(files[first : first + given.group], photos)
             memory.append(sum(map(resident, processes(stream))))
             time.sleep(max(0, began + (number + 1) * given.every - time.time()))
-        wait_for(metrics, groups * given.group)
+        wait_for(metrics, len(files))
         stream.send_signal(signal.SIGTERM)
         said, failed = stream.communicate(timeout=120)
         assert stream.returncode == 0, failed or said
