@@ -22,6 +22,7 @@ from catalog.errors import FruitlakeError
 
 ARCHIVE = Path(sys.prefix) / "share" / "fruitlake" / "classes.jsa"
 _VARIABLE, _WRITE = "JDK_JAVA_OPTIONS", "-XX:ArchiveClassesAtExit"
+_SETTINGS = ("FRUITLAKE_CACHE", "FRUITLAKE_MAVEN_REPOSITORY")  # the variables that the small run may follow
 _QUIET = "-Xlog:cds*=off"  # Java would print on standard output that it ignores an archive
 
 
@@ -33,12 +34,17 @@ def java_options(archive: Path = ARCHIVE) -> str:
 
 
 def write_archive(archive: Path = ARCHIVE) -> None:
-    """Replace the archive. Raises FruitlakeError if the run fails, OSError if Java cannot write it."""
+    """Replace the archive; call it in a process of its own, whose environment it changes.
+
+    Raises FruitlakeError if the run fails, OSError if Java cannot write the archive.
+    """
     from bootstrap.pipeline import build
     from bootstrap.reporting import report_run
     from bootstrap.settings import load
     from ingestion.samples import write_sample_photos
 
+    for name in [name for name in os.environ if name.startswith("FRUITLAKE_") and name not in _SETTINGS]:
+        del os.environ[name]  # the user's catalog, for example, is not for the tables of this run
     archive.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="fruitlake-classes-", dir=archive.parent) as work:
         written = Path(work, archive.name)  # Java crashes on an incomplete archive

@@ -83,7 +83,7 @@ def prepare_stream(spark: SparkSession, source: str, checkpoint: str) -> None:
 
     Raises AwsError for a bucket that cannot be accessed.
     """
-    # Iceberg's vectorized reader leaves some objects behind per file (apache/iceberg#13937): 1 MB a minute
+    # Iceberg's vectorized reader leaves some objects behind per file (apache/iceberg#13937), about 1 MB per minute
     spark.conf.set("spark.sql.iceberg.vectorization.enabled", "false")
     if submitted():
         return

@@ -30,10 +30,7 @@ from bootstrap.settings import Settings
 from bootstrap.stream_builder import StoppedError, StreamBuilder
 from bootstrap.summary import print_conflicts, print_warnings
 from catalog.checkpoints import checkpoints
-from catalog.errors import (
-    RunError,
-    SettingsError,
-)
+from catalog.errors import RunError, SettingsError
 from catalog.storage import delete_folder, exists
 from expectations.suites import load
 from transforms.run import Run
