@@ -72,6 +72,7 @@ def opened(
         engine=settings.engine,
         exported=exported,
         precision=settings.precision,
+        device=settings.device,
         commit_every=settings.commit_every,
         cache=settings.cache,
         progress=SparkProgress(spark, console),

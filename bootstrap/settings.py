@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.errors import SettingsError
@@ -17,6 +17,7 @@ from catalog.storage import normalize
 
 Engine = Literal["onnx", "tensorflow"]
 Precision = Literal["fp32", "int8"]
+Device = Literal["cpu", "cuda"]
 LegalBasis = Literal[
     "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
 ]
@@ -48,6 +49,10 @@ class Settings(BaseSettings):
     precision: Precision = Field(
         "fp32",
         description="number format of MobileNetV2's calculations: fp32, or int8, which is faster on CPUs with VNNI",
+    )
+    device: Device = Field(
+        "cpu",
+        description="where MobileNetV2 runs: cpu, or cuda for the NVIDIA GPU of each machine, with fruitlake[gpu]",
     )
     commit_every: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -138,6 +143,13 @@ class Settings(BaseSettings):
     @classmethod
     def _globs(cls, value: object) -> object:
         return tuple(glob.strip() for glob in value.split(",") if glob.strip()) if isinstance(value, str) else value
+
+    @field_validator("device")
+    @classmethod
+    def _runs_there(cls, value: str, others: ValidationInfo) -> str:
+        if value == "cuda" and (others.data.get("engine"), others.data.get("precision")) != ("onnx", "fp32"):
+            raise ValueError("only with --engine onnx and --precision fp32")
+        return value
 
     @field_validator("cache")
     @classmethod

@@ -77,6 +77,7 @@ class Run:
     exclude: tuple[str, ...] = ()
     exported: Featurizer | None = None  # the network in fp32, if it was prepared before the run
     precision: str = "fp32"
+    device: str = "cpu"
     commit_every: int | None = None
     purpose: str | None = None
     legal_basis: str | None = None

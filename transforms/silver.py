@@ -42,7 +42,7 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
     if more or not first:
         photos = photos.join(F.broadcast(ids) if count < BROADCAST_IDS else ids, "image_id", "left_semi")
     # by image_id, a hash: tasks are even, regardless of bronze's files, and the same in a retry
-    rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer)
+    rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer, run.device)
     added = rows.withColumns({"model_id": F.lit(run.model_id), "batch": F.lit(run.id)})
     return BuildResult(added, corrections, expected=count + relabelled, replace=not incremental, more=more)
 

@@ -11,6 +11,7 @@ import typer
 from bootstrap.cli.options import (
     BasisOption,
     CommitOption,
+    DeviceOption,
     EngineOption,
     ExcludeOption,
     ImagesOption,
@@ -54,6 +55,7 @@ def run(
     refit: RefitOption = None,
     engine: EngineOption = None,
     precision: PrecisionOption = None,
+    device: DeviceOption = None,
     commit_every: CommitOption = None,
     max_quarantine_share: QuarantineOption = None,
     purpose: PurposeOption = None,
@@ -133,6 +135,7 @@ def dbt(
     refit: RefitOption = None,
     engine: EngineOption = None,
     precision: PrecisionOption = None,
+    device: DeviceOption = None,
     commit_every: CommitOption = None,
     max_quarantine_share: QuarantineOption = None,
     database_prefix: PrefixOption = None,

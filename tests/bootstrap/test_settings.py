@@ -23,6 +23,10 @@ from catalog.errors import SettingsError
         ({"legal_basis": "because"}, "--legal-basis cannot be 'because'"),
         ({"lake": ""}, "empty path"),
         ({"nonsense": 1}, "--nonsense cannot be '1'"),
+        (
+            {"device": "cuda", "precision": "int8"},
+            "--device cannot be 'cuda' (only with --engine onnx and --precision fp32)",
+        ),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(options: dict[str, object], named: str) -> None:
