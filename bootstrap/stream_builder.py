@@ -17,10 +17,10 @@ from bootstrap.arrivals import Arrival
 from bootstrap.pipeline import check_photos, open_run
 from bootstrap.settings import Settings
 from bootstrap.standing import find_standing
-from catalog.compaction import compact
+from catalog.compaction import COMPACTED, compact
 from catalog.errors import BusyError, ConcurrentPublishError, ErasedMeanwhileError, RunError, SourceError
 from catalog.lake import Lake
-from catalog.tables import FRUIT_VECTORS, PCA
+from catalog.tables import PCA
 from ingestion.source import to_arrow
 from transforms.dbt import build_models
 from transforms.run import Run
@@ -74,7 +74,7 @@ class StreamBuilder:
         return self._patiently(lambda: None if find_standing(self._settings, "all") else self._build())
 
     def merge_files(self) -> None:
-        """Merge the small files of gold, of which each batch adds one per label."""
+        """Merge the small files that batches add; otherwise, each batch would take longer than the one before it."""
         self._patiently(self._compact)
 
     def _build(self, arrivals: list[Arrival] | None = None, forgotten: Callable[[], bool] = lambda: False) -> Run:
@@ -101,7 +101,8 @@ class StreamBuilder:
     def _compact(self) -> None:
         with self._lake.in_use() as alone:
             if alone or not self._lake.locks:  # otherwise a run that is in progress would be refused
-                compact(self._spark, self._lake, FRUIT_VECTORS.name)
+                for table in COMPACTED:
+                    compact(self._spark, self._lake, table)
 
     def _patiently(self, work: Callable[[], T]) -> T:
         told = ""

@@ -1,4 +1,4 @@
-"""Compact a table: merge the small files left by many small appends, one per label and run.
+"""Compact a table: merge the small files left by many small appends, such as a stream's batches.
 
 current snapshot ──rewriteDataFiles──▶ branch ──fast_forward──▶ main, unless the table was published in the meantime
 
@@ -18,10 +18,10 @@ from catalog.errors import ConcurrentPublishError
 from catalog.lake import CATALOG, Lake
 from catalog.scan import files_by_partition
 from catalog.snapshots import PROPERTY, ROWS_OF, new_run_id
-from catalog.tables import FRUIT_VECTORS, TABLES
+from catalog.tables import FRUIT_VECTORS, IMAGE_FEATURES, IMAGES, TABLES
 
-COMPACTED = (FRUIT_VECTORS.name,)  # not partitioned, the other tables get few files per run
-_SMALL = 384 * 1024**2  # bytes, three quarters of Iceberg's target: it leaves larger files as they are
+COMPACTED = (IMAGES.name, IMAGE_FEATURES.name, FRUIT_VECTORS.name)  # the tables that rows are added to
+_SMALL = 16 * 1024**2  # bytes; a smaller file takes longer to open than to read
 _FEWEST = 5  # files per partition that are worth merging, as by Iceberg's default
 
 
@@ -46,6 +46,7 @@ def compact(spark: SparkSession, lake: Lake, table: str) -> None:
         actions = jvm.org.apache.iceberg.spark.actions.SparkActions.get(spark._jsparkSession)
         rewrite = actions.rewriteDataFiles(java_table(spark, f"{CATALOG}.{lake.identifier(table)}"))
         rewrite = rewrite.toBranch(branch.name).option("min-input-files", str(_FEWEST))
+        rewrite = rewrite.option("min-file-size-bytes", str(_SMALL))
         rewrite = rewrite.option("max-concurrent-file-group-rewrites", "4")
         for name, value in {**current.properties, ROWS_OF: str(current.rows_id)}.items():
             rewrite = rewrite.snapshotProperty(f"{PROPERTY}{name}", value)
