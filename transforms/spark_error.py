@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pyspark.errors import PythonException
 
 from catalog.aws_reason import refusal_in
@@ -18,5 +20,6 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, PythonException) or "Traceback (most recent call last):" in str(error):
         frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
         below = lines[frames[-1] + 1 :] if frames else lines
-        return next((line for line in below if not line.startswith(" ")), "no message").strip()[:300]
+        raised = next((line for line in below if not line.startswith(" ")), "no message").strip()[:300]
+        return re.sub(r"^catalog\.errors\.\w+: ", "", raised)  # our own errors explain themselves
     return f"{type(error).__name__}: {lines[0].strip()[:300] if lines else 'no message'}"

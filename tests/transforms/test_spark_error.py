@@ -9,6 +9,7 @@ import pytest
 from pyspark.errors import AnalysisException, PythonException
 from pyspark.sql import SparkSession
 
+from catalog.errors import RunError
 from transforms.spark_error import reason_of
 
 
@@ -24,6 +25,15 @@ def test_what_a_worker_raised(spark: SparkSession) -> None:
     with pytest.raises(PythonException) as raised:
         spark.range(1).mapInArrow(broken, "id long").collect()
     assert reason_of(raised.value) == "ValueError: the network is broken"
+
+
+def test_what_a_worker_says_itself(spark: SparkSession) -> None:
+    def refusing(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        raise RunError("no GPU here: leave --device out")
+
+    with pytest.raises(PythonException) as raised:
+        spark.range(1).mapInArrow(refusing, "id long").collect()
+    assert reason_of(raised.value) == "no GPU here: leave --device out"
 
 
 def test_what_spark_itself_refused(spark: SparkSession) -> None:
