@@ -13,8 +13,9 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
@@ -40,30 +41,16 @@ class Arrival(NamedTuple):
     since: float
 
 
-class Finder(Protocol):
-    """A stream's way to find files: listing the source, or a queue (events.py). name: identifies its checkpoint."""
-
-    name: str
-
-    def read(self, spark: SparkSession) -> DataFrame:
-        """A streaming DataFrame, for whose batches `paths` is called."""
-
-    def paths(self, batch: Sequence[Row]) -> list[str]:
-        """Paths of the files of a batch."""
-
-    def taken(self, batch: Sequence[Row]) -> None:
-        """Called when the files of a batch have been published."""
-
-
+@dataclass(frozen=True)
 class Listing:
-    """Finds files with Spark's file stream. root: the source; per_batch: maximum number of files per batch."""
+    """A stream's way to find files without a queue (events.py): Spark lists the source."""
 
-    def __init__(self, root: str, per_batch: int) -> None:
-        self.name, self._per_batch = root, per_batch
+    name: str  # the source's root; identifies the stream's checkpoint
+    per_batch: int  # maximum number of files
 
     def read(self, spark: SparkSession) -> DataFrame:
         """A streaming DataFrame of the paths of the source's files."""
-        options = _OPTIONS | {"maxFilesPerTrigger": str(self._per_batch)}
+        options = _OPTIONS | {"maxFilesPerTrigger": str(self.per_batch)}
         place = re.sub(r"([\[\]{}*?\\])", r"\\\1", self.name) + "/"  # Spark would read them as a glob
         return spark.readStream.format("binaryFile").schema(_SCHEMA).options(**options).load(place).select("path")
 
@@ -72,7 +59,7 @@ class Listing:
         return [local_or_s3(row.path) for row in batch]
 
     def taken(self, batch: Sequence[Row]) -> None:
-        """Do nothing: Spark's checkpoint keeps the paths."""
+        """Called when the files of a batch have been published. Spark's checkpoint keeps their paths."""
 
 
 def look_at(source: Source, found: Iterable[str], settle: float) -> list[Arrival]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
@@ -42,17 +43,11 @@ def with_copies(lake: Lake, found: Found, source: Source, console: Console) -> F
     """
     check_folder(source.root)
     wanted = frozenset(found.erasure.image_ids)
-    copies = list(
-        find_copies(
-            source,
-            wanted,
-            found.erasure.labels,
-            lambda files: track(files, "looking for copies", console=console, transient=True),
-        )
-    )
-    back = {copy.source_path for copy in copies if copy.image_id in wanted}
-    labels = labels_of(lake, {copy.image_id for copy in copies} - wanted)
-    others = {copy.source_path: labels[copy.image_id] for copy in copies if copy.image_id in labels}
+    progress = partial(track, description="looking for copies", console=console, transient=True)
+    copies = list(find_copies(source, wanted, found.erasure.labels, progress))
+    back = {path for path, image_id in copies if image_id in wanted}
+    labels = labels_of(lake, {image_id for _, image_id in copies} - wanted)
+    others = {path: labels[image_id] for path, image_id in copies if image_id in labels}
     return replace(found, still_there=tuple(sorted({*found.still_there, *back})), others=others)
 
 

@@ -46,8 +46,7 @@ class Queue:
     ) -> None:
         if not is_remote(root):
             raise SettingsError(f"--events is for photos in S3, and '{root}' is a folder: leave it out")
-        self.name = url
-        self._url, self._root, self._per_batch, self._say = url, root, per_batch, say
+        self.name, self._root, self._per_batch, self._say = url, root, per_batch, say
         _check_region(url, _region_of(url), allowed)
         with aws.explained(f"the queue '{url}' cannot be used"):
             found = _client(url).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
@@ -56,7 +55,7 @@ class Queue:
     def read(self, spark: SparkSession) -> DataFrame:
         """A streaming DataFrame of the queue's messages."""
         spark.dataSource.register(_QueueSource)
-        return spark.readStream.format(_QueueSource.name()).options(url=self._url, limit=str(self._per_batch)).load()
+        return spark.readStream.format(_QueueSource.name()).options(url=self.name, limit=str(self._per_batch)).load()
 
     def paths(self, batch: Sequence[Row]) -> list[str]:
         """Paths of the objects that the messages are about. Other messages are counted in a line on the terminal."""
@@ -70,8 +69,8 @@ class Queue:
         receipts = [row.receipt for row in batch if _objects(row.body, self._root) is not None]
         for first in range(0, len(receipts), _AT_ONCE):
             entries = [{"Id": str(i), "ReceiptHandle": r} for i, r in enumerate(receipts[first : first + _AT_ONCE])]
-            with aws.explained(f"messages of '{self._url}' cannot be deleted"):
-                answer = _client(self._url).delete_message_batch(QueueUrl=self._url, Entries=entries)
+            with aws.explained(f"messages of '{self.name}' cannot be deleted"):
+                answer = _client(self.name).delete_message_batch(QueueUrl=self.name, Entries=entries)
             if failed := answer.get("Failed"):
                 reason = f"{failed[0]['Code']}: {failed[0].get('Message', 'no message')}"
                 self._say(f"{len(failed)} messages were not deleted and will be delivered again ({reason})")
@@ -117,30 +116,25 @@ class _QueueReader(SimpleDataSourceStreamReader):
         return {"received": 0}
 
     def read(self, start: dict[str, int]) -> tuple[Iterator[tuple[str, str]], dict[str, int]]:
-        messages = _receive(self._url, self._limit)
-        return iter(messages), {"received": start["received"] + len(messages)}
+        """Bodies and receipts of the messages in the queue, and the next offset. Raises AwsError."""
+        found: list[tuple[str, str]] = []
+        deadline = time.monotonic() + _RECEIVE_AT_MOST
+        while len(found) < self._limit and time.monotonic() < deadline:
+            with aws.explained(f"the queue '{self._url}' cannot be read"):
+                answer = _client(self._url).receive_message(
+                    QueueUrl=self._url,
+                    MaxNumberOfMessages=min(_AT_ONCE, self._limit - len(found)),
+                    VisibilityTimeout=_HIDDEN,
+                    WaitTimeSeconds=_WAIT,
+                )
+            if not answer.get("Messages"):
+                break
+            found += [(message["Body"], message["ReceiptHandle"]) for message in answer["Messages"]]
+        return iter(found), {"received": start["received"] + len(found)}
 
     def readBetweenOffsets(self, start: dict[str, int], end: dict[str, int]) -> Iterator[tuple[str, str]]:
         """The batch to repeat after a crash: empty, because the queue delivers its messages again."""
         return iter(())
-
-
-def _receive(url: str, limit: int) -> list[tuple[str, str]]:
-    """Bodies and receipts of the messages in the queue, at most `limit`. Raises AwsError."""
-    found: list[tuple[str, str]] = []
-    deadline = time.monotonic() + _RECEIVE_AT_MOST
-    while len(found) < limit and time.monotonic() < deadline:
-        with aws.explained(f"the queue '{url}' cannot be read"):
-            answer = _client(url).receive_message(
-                QueueUrl=url,
-                MaxNumberOfMessages=min(_AT_ONCE, limit - len(found)),
-                VisibilityTimeout=_HIDDEN,
-                WaitTimeSeconds=_WAIT,
-            )
-        if not answer.get("Messages"):
-            break
-        found += [(message["Body"], message["ReceiptHandle"]) for message in answer["Messages"]]
-    return found
 
 
 def _check_region(url: str, region: str, allowed: Collection[str]) -> None:

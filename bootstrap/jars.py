@@ -23,11 +23,9 @@ _TIMEOUT = 60  # seconds without data
 
 @dataclass(frozen=True)
 class Jar:
-    """One artifact of Maven Central; size in MB, rounded up, for messages."""
+    """One artifact of Maven Central; coordinates: group:name:version; size in MB, rounded up, for messages."""
 
-    group: str
-    name: str
-    version: str
+    coordinates: str
     sha256: str
     size: int
     extension: str = "jar"
@@ -35,12 +33,13 @@ class Jar:
     @property
     def file(self) -> str:
         """The file's name, in the repository and in the cache."""
-        return f"{self.name}-{self.version}.{self.extension}"
+        return self.path.rpartition("/")[2]
 
     @property
     def path(self) -> str:
         """The file's path below the root of a Maven repository."""
-        return f"{self.group.replace('.', '/')}/{self.name}/{self.version}/{self.file}"
+        group, name, version = self.coordinates.split(":")
+        return f"{group.replace('.', '/')}/{name}/{version}/{name}-{version}.{self.extension}"
 
 
 # Iceberg 1.11.0 is the version of EMR's release emr-spark-8.1.0. The SQLite driver is for the catalog of a local lake,
@@ -48,44 +47,32 @@ class Jar:
 # Hadoop's client: of the Hadoop in PySpark, and with the AWS SDK of Iceberg's bundle, which lacks the transfer manager.
 JARS = (
     Jar(
-        "org.apache.iceberg",
-        "iceberg-spark-runtime-4.1_2.13",
-        "1.11.0",
+        "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0",
         "d6ea6c5d099288daeb7d5a92061bd3d7d8f296492632b42378e5f2f0e3066242",
         48,
     ),
     Jar(
-        "org.apache.iceberg",
-        "iceberg-aws-bundle",
-        "1.11.0",
+        "org.apache.iceberg:iceberg-aws-bundle:1.11.0",
         "38f01da7e96850cdd05e6616d758b77b43314b712a8808e3f9a824d56976162f",
         64,
     ),
     Jar(
-        "org.xerial",
-        "sqlite-jdbc",
-        "3.50.3.0",
+        "org.xerial:sqlite-jdbc:3.50.3.0",
         "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08",
         14,
     ),
     Jar(
-        "org.apache.hadoop",
-        "hadoop-aws",
-        "3.4.2",
+        "org.apache.hadoop:hadoop-aws:3.4.2",
         "d2d24e6b715b5656b9d238bf13b6682a07e2004dd36aad74a73aeb854319f4d9",
         1,
     ),
     Jar(
-        "software.amazon.awssdk",
-        "s3-transfer-manager",
-        "2.44.4",
+        "software.amazon.awssdk:s3-transfer-manager:2.44.4",
         "dbcad736b19f6eb8471f9edf027d9fffe994228f25f415894efd01fd80cb6c02",
         1,
     ),
     Jar(
-        "org.apache.spark",
-        "spark-hadoop-cloud_2.13",
-        "4.1.1",
+        "org.apache.spark:spark-hadoop-cloud_2.13:4.1.1",
         "e5b41b43d481510afd0cdc372b593770ddee5a0a348d0744cef6c6cd77a27943",
         1,
     ),
@@ -97,9 +84,8 @@ def fetch(cache: Path, repository: str, jars: Sequence[Jar] | None = None) -> li
 
     Raises SettingsError if a download fails or has another SHA-256 than the pinned one.
     """
-    wanted = JARS if jars is None else jars
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        return list(pool.map(lambda jar: _fetch(jar, cache / "jars", repository), wanted))
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda jar: _fetch(jar, cache / "jars", repository), JARS if jars is None else jars))
 
 
 def missing(cache: Path) -> list[Jar]:

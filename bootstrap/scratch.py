@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from catalog.file_lock import try_lock
+from catalog.storage import try_lock
 
 _PREFIX = "fruitlake-spark-"
 

@@ -55,18 +55,14 @@ def start(settings: Settings, lake: Lake) -> SparkSession:
 
     Raises SettingsError if this machine has no Java that Spark runs on, or jars are missing and cannot be fetched.
     """
-    builder = SparkSession.builder.appName("fruitlake")
-    for key, value in (_ALWAYS | lake.spark_properties()).items():
-        builder = builder.config(key, value)
+    builder = SparkSession.builder.appName("fruitlake").config(map={**_ALWAYS, **lake.spark_properties()})
     if submitted() or SparkSession.getActiveSession():
         return _switch_to(lake, builder.getOrCreate())
-    problem = java_problem()
-    if problem:
+    if problem := java_problem():
         raise SettingsError(problem)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    for key, value in _local(settings).items():
-        builder = builder.config(key, value)
+    builder = builder.config(map={**_local(settings)})
     # If the JVM dies, the run reports it in one line; PySpark and Py4J would also print tracebacks.
     for server in (AccumulatorTCPServer, AccumulatorUnixServer):
         server.handle_error = lambda self, request, client_address: None  # type: ignore[method-assign]
@@ -142,15 +138,8 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": settings.driver_memory or f"{heap(memory) // 1024**2}m",
         "spark.driver.extraClassPath": ":".join(map(str, jars.fetch(settings.cache, settings.maven_repository))),
-        "spark.driver.extraJavaOptions": " ".join(
-            [
-                _JVM,
-                class_archive.java_options(),
-                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
-                f"-Djava.io.tmpdir={work}",
-                java_options(work),
-            ]
-        ),
+        "spark.driver.extraJavaOptions": f"{_JVM} {class_archive.java_options()} -Djava.io.tmpdir={work} "
+        f"-Dlog4j2.configurationFile={log4j.as_uri()} {java_options(work)}",
         "spark.executor.heartbeatInterval": "1s",  # how often a running task reports its progress
         # one page per broadcast table, task and aggregation; with a heap of 6 GB, the default is 64 MB
         "spark.buffer.pageSize": "4m",

@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.errors import SettingsError
 from catalog.lake import Lake, open_lake
 from catalog.retention import Retention
-from catalog.storage import normalize
+from catalog.storage import check_allowed, normalize
+from ingestion.walk import Source
 
 Engine = Literal["onnx", "tensorflow"]
 Precision = Literal["fp32", "int8"]
@@ -27,23 +28,34 @@ def _default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fruitlake"
 
 
+def _parsed(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _split(value: object) -> object:
+    return tuple(glob.strip() for glob in value.split(",") if glob.strip()) if isinstance(value, str) else value
+
+
+Place = Annotated[str, AfterValidator(normalize)]
+Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
 class Settings(BaseSettings):
     """The settings of one command, checked by pydantic. Each can be set as a FRUITLAKE_* variable."""
 
     model_config = SettingsConfigDict(env_prefix="FRUITLAKE_", extra="forbid", env_ignore_empty=True)
 
-    images: str | None = Field(None, description="folder of photos, one subfolder per label, or s3://bucket/prefix")
-    include: Annotated[tuple[str, ...], NoDecode] = Field(
+    images: Place | None = Field(None, description="folder of photos, one subfolder per label, or s3://bucket/prefix")
+    include: Globs = Field(
         (),
         description="read only photos whose path below --images matches; may be repeated, with commas in the variable",
     )
-    exclude: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="ignore files whose path below --images matches; may be repeated, with commas in the variable",
+    exclude: Globs = Field(
+        (), description="ignore files whose path below --images matches; may be repeated, with commas in the variable"
     )
-    lake: str = Field("lake", description="folder of the lake, or s3://bucket/prefix")
+    lake: Place = Field("lake", description="folder of the lake, or s3://bucket/prefix")
     weights: str = Field("imagenet", description="imagenet, bundled, or a .keras, .h5 or .onnx file of MobileNetV2")
-    variance: Annotated[float, Field(gt=0, le=1)] = Field(0.90, description="share of the variance PCA keeps")
+    variance: float = Field(0.90, gt=0, le=1, description="share of the variance PCA keeps")
     refit: bool = Field(False, description="fit the PCA anew instead of using the stored one")
     engine: Engine = Field("onnx", description="engine that runs MobileNetV2: onnx, or tensorflow as the reference")
     precision: Precision = Field(
@@ -54,13 +66,14 @@ class Settings(BaseSettings):
         "cpu",
         description="where MobileNetV2 runs: cpu, or cuda for the NVIDIA GPU of each machine, with fruitlake[gpu]",
     )
-    commit_every: Annotated[int, Field(ge=1)] | None = Field(
+    commit_every: int | None = Field(
         None,
+        ge=1,
         description="photos per commit of silver, the most that a killed run has to repeat; by default about five "
         "minutes of work",
     )
-    max_quarantine_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.05, description="largest share of unusable files, beyond which a run stops"
+    max_quarantine_share: float = Field(
+        0.05, ge=0, le=1, description="largest share of unusable files, beyond which a run stops"
     )
     purpose: str | None = Field(None, description="what the photos are kept for; stored with the batch")
     legal_basis: LegalBasis | None = Field(
@@ -68,29 +81,30 @@ class Settings(BaseSettings):
         description="legal basis of keeping them, GDPR Art. 6(1): consent, contract, legal-obligation, "
         "vital-interests, public-task or legitimate-interests",
     )
-    history_days: Annotated[int, Field(ge=0)] = Field(30, description="days until an old snapshot may be vacuumed")
-    photos_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="days that photos are kept in bronze; without it, forever"
-    )
-    features_days: Annotated[int, Field(ge=1)] | None = Field(
+    history_days: int = Field(30, ge=0, description="days until an old snapshot may be vacuumed")
+    photos_days: int | None = Field(None, ge=1, description="days that photos are kept in bronze; without it, forever")
+    features_days: int | None = Field(
         None,
+        ge=1,
         description="days that features and vectors are kept in silver and gold; without it, as long as the photos",
     )
-    quarantine_days: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="days that the list of rejected files is kept; without it, forever"
+    quarantine_days: int | None = Field(
+        None, ge=1, description="days that the list of rejected files is kept; without it, forever"
     )
     allowed_regions: str = Field(
         "eu-west-3", description="AWS regions that photos and lake may be in, separated by commas"
     )
-    cache: Path = Field(default_factory=_default_cache, description="folder for weights and models")
-    database_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = Field(
-        "fruits", description="prefix of the names of the lake's databases"
+    cache: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
+        default_factory=_default_cache, description="folder for weights and models"
+    )
+    database_prefix: str = Field(
+        "fruits", pattern=r"^[a-z][a-z0-9_]*$", description="prefix of the names of the lake's databases"
     )
     workgroup: str = Field("primary", description="Athena workgroup that queries run in")
     output_location: str | None = Field(
         None, description="s3:// folder for Athena's results; without it, the workgroup's own"
     )
-    catalog: Annotated[dict[str, str], NoDecode] = Field(
+    catalog: Annotated[dict[str, str], NoDecode, BeforeValidator(_parsed)] = Field(
         default_factory=dict,
         description="another Iceberg catalog, as JSON of the properties that PyIceberg and Spark share: "
         '{"type": "rest", "uri": "https://…"}',
@@ -98,8 +112,9 @@ class Settings(BaseSettings):
     maven_repository: str = Field(
         "https://repo1.maven.org/maven2", description="Maven repository to download Spark's jars from, once"
     )
-    driver_memory: Annotated[str, Field(pattern=r"^\d+[mg]$")] | None = Field(
+    driver_memory: str | None = Field(
         None,
+        pattern=r"^\d+[mg]$",
         description="heap of embedded Spark, such as 2g; without it, a quarter of the memory or more, 1 to 8 GiB",
     )
     master: str | None = Field(
@@ -119,6 +134,19 @@ class Settings(BaseSettings):
         lake.check_edition()
         return lake
 
+    def published_lake(self) -> Lake:
+        """Open the lake, as `open_lake` does. Raises CatalogError if nothing was ever published in it, too."""
+        lake = self.open_lake()
+        lake.check_published()
+        return lake
+
+    def source(self) -> Source:
+        """The source of the photos. Raises SettingsError if there is none, RegionError or AwsError for its bucket."""
+        if self.images is None:
+            raise SettingsError("photos are needed: give --images FOLDER, or set FRUITLAKE_IMAGES")
+        check_allowed(self.images, self.regions)
+        return Source(self.images, self.include, self.exclude)
+
     @property
     def retention(self) -> Retention:
         """Retention limits of each layer."""
@@ -129,32 +157,12 @@ class Settings(BaseSettings):
         """The allowed regions as a tuple."""
         return tuple(region.strip() for region in self.allowed_regions.split(",") if region.strip())
 
-    @field_validator("images", "lake")
-    @classmethod
-    def _place(cls, value: str | None) -> str | None:
-        return None if value is None else normalize(value)
-
-    @field_validator("catalog", mode="before")
-    @classmethod
-    def _json(cls, value: object) -> object:
-        return json.loads(value) if isinstance(value, str) else value
-
-    @field_validator("include", "exclude", mode="before")
-    @classmethod
-    def _globs(cls, value: object) -> object:
-        return tuple(glob.strip() for glob in value.split(",") if glob.strip()) if isinstance(value, str) else value
-
     @field_validator("device")
     @classmethod
     def _runs_there(cls, value: str, others: ValidationInfo) -> str:
         if value == "cuda" and (others.data.get("engine"), others.data.get("precision")) != ("onnx", "fp32"):
             raise ValueError("only with --engine onnx and --precision fp32")
         return value
-
-    @field_validator("cache")
-    @classmethod
-    def _folder(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
 
 
 def load(**options: object) -> Settings:

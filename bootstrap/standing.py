@@ -14,18 +14,14 @@ from catalog.branch import BRANCH
 from catalog.lake import Lake
 from catalog.scan import dataset
 from catalog.snapshots import current_of
-from catalog.storage import check_allowed
 from catalog.tables import IMAGES, PCA, QUARANTINE, TABLES
-from ingestion.bronze import VERSION
-from ingestion.counts import Counts
-from ingestion.known import known_counts
-from ingestion.walk import Source
+from ingestion.counts import VERSION, Counts, known_counts
 from transforms.inputs import stands
 from transforms.quantization import find_quantized
 from transforms.weights import prepare
 
 _MOST_FILES = 100_000  # the driver checks these in a second; more are listed and compared by Spark's tasks
-_DERIVED = tuple(table for table in TABLES if table not in (IMAGES.name, QUARANTINE.name, PCA.name))
+_GIVEN = (IMAGES.name, QUARANTINE.name, PCA.name)  # compared with the files, the model and --variance
 
 
 @dataclass(frozen=True)
@@ -70,13 +66,11 @@ def _tables_stand(settings: Settings, lake: Lake, layer: str) -> bool:
         [pca] = dataset(lake, PCA.name).to_table(["model_id", "variance_target"]).to_pylist()
         if (pca["model_id"], pca["variance_target"]) != (model.model_id, settings.variance):
             return False
-    return all(stands(table, snapshots, model.model_id) for table in wanted if table in _DERIVED)
+    return all(stands(table, snapshots, model.model_id) for table in wanted if table not in _GIVEN)
 
 
 def _counts(settings: Settings, lake: Lake) -> Counts | None:
     files = dataset(lake, IMAGES.name), dataset(lake, QUARANTINE.name)
     if settings.images is None or sum(table.count_rows() for table in files) > _MOST_FILES:
         return None
-    check_allowed(settings.images, settings.regions)
-    source = Source(settings.images, settings.include, settings.exclude)
-    return known_counts(source, files[0].to_table(VERSION), files[1].to_table([*VERSION, "reason"]))
+    return known_counts(settings.source(), files[0].to_table(VERSION), files[1].to_table([*VERSION, "reason"]))

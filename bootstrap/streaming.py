@@ -9,19 +9,21 @@ After a crash, Spark repeats the last batch. Photos that are stored already are 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 from rich.console import Console
 
-from bootstrap.arrivals import Arrival, Finder, Listing, look_at
-from bootstrap.batch_figures import figures_of
+from bootstrap.arrivals import Arrival, Listing, look_at
 from bootstrap.events import Queue
 from bootstrap.pipeline import source_of
 from bootstrap.reporting import report_run
@@ -29,7 +31,6 @@ from bootstrap.session import prepare_stream, start, starting
 from bootstrap.settings import Settings
 from bootstrap.stream_builder import StoppedError, StreamBuilder
 from bootstrap.summary import print_conflicts, print_warnings
-from catalog.checkpoints import checkpoints
 from catalog.errors import RunError, SettingsError
 from catalog.storage import delete_folder, exists
 from expectations.suites import load
@@ -43,42 +44,26 @@ _POLL = 0.2  # seconds between checks of the query
 
 @dataclass(frozen=True)
 class Pace:
-    """The timing of a stream.
+    """The timing of a stream, in seconds."""
 
-    Attributes:
-        trigger: seconds between listings of the source; None to process the files that are there, and end.
-        photos_per_batch: maximum number of files per batch.
-        settle: seconds since the last write before a file is read.
-        marts_every: seconds between ordinary runs.
-    """
-
-    trigger: float | None
-    photos_per_batch: int
-    settle: float
-    marts_every: float
+    trigger: float | None  # between listings of the source; None to process the files that are there, and end
+    photos_per_batch: int  # maximum number of files
+    settle: float  # since the last write, before a file is read
+    marts_every: float  # between ordinary runs
 
 
 class Stream:
     """A stream of photos into a lake. To end it, set `stop`: the current batch is finished, and no other is started.
 
     Args:
-        settings: where the photos and the lake are.
-        pace: the timing.
-        console: for a line per batch.
         metrics: file to append the figures of each batch to, as lines of JSON.
         events: URL of an SQS queue with S3's events, to read instead of listing the bucket.
 
-    Raises:
-        FruitlakeError: the photos, the lake or the weights cannot be used.
+    Raises FruitlakeError if the photos, the lake or the weights cannot be used.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        pace: Pace,
-        console: Console,
-        metrics: Path | None = None,
-        events: str | None = None,
+        self, settings: Settings, pace: Pace, console: Console, metrics: Path | None = None, events: str | None = None
     ) -> None:
         self.stop = threading.Event()
         self._settings, self._pace, self._console, self._metrics = settings, pace, console, metrics
@@ -91,13 +76,13 @@ class Stream:
         self._lake = settings.open_lake()
         self._lake.check_writable()
         self._say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-        self._finder: Finder = (
+        self._finder: Queue | Listing = (
             Queue(events, self._source.root, pace.photos_per_batch, settings.regions, self._say)
             if events
             else Listing(self._source.root, pace.photos_per_batch)
         )
         name = hashlib.sha256(self._finder.name.encode()).hexdigest()[:12]  # each source has its own
-        self._checkpoint = f"{checkpoints(self._lake)}/{name}"
+        self._checkpoint = f"{self._lake.checkpoints}/{name}"
         self._busy = threading.Lock()  # Spark calls `_take` in another thread
         self._failure: Exception | None = None
         self._stale = True  # whether the marts may lack photos; a previous stream may have left some
@@ -147,8 +132,10 @@ class Stream:
             return True
         if self._forgotten():
             return False
-        if error := self._failure or query.exception():
-            raise self._failure or RunError(f"the stream ended: {reason_of(error)}") from error
+        if self._failure:
+            raise self._failure
+        if error := query.exception():
+            raise RunError(f"the stream ended: {reason_of(error)}") from error
         return True
 
     def _query(self) -> StreamingQuery:
@@ -191,11 +178,27 @@ class Stream:
         self._refresh_at = time.monotonic() + self._pace.marts_every
 
     def _tell(self, run: Run, arrivals: list[Arrival], number: int, seconds: float) -> None:
+        """Print the batch's figures, and append them to the file of metrics."""
         counts = run.ingested()
         if counts is None:  # the photos were moved away before the first ordinary run
             return
-        figures = figures_of(number, counts, arrivals, seconds)
-        self._console.print(str(figures), highlight=False, soft_wrap=True)
+        behind, rate = median(time.time() - arrival.since for arrival in arrivals), counts.found / seconds
+        self._say(
+            f"batch {number}: {counts.found:,} photos, {counts.stored:,} stored, {counts.quarantined:,} quarantined; "
+            f"{behind:.1f} s behind, {rate:.1f} photos/s"
+        )
         print_conflicts(run, self._console)
         if self._metrics:
-            figures.append_to(self._metrics)
+            figures = {
+                "batch": number,
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "files": counts.found,
+                "stored": counts.stored,
+                "quarantined": counts.quarantined,
+                "ignored": counts.ignored,
+                "seconds": round(seconds, 2),
+                "seconds_behind": round(behind, 2),
+                "photos_per_second": round(rate, 1),
+            }
+            with self._metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(figures) + "\n")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
 from catalog.lake import Lake
-from catalog.snapshots import Snapshot
 from expectations.check_result import from_json, warnings_of
 
 _CONFLICTS = 5  # conflicts that the summary lists
@@ -27,39 +27,29 @@ def print_run(run: Run, console: Console) -> None:
     for column in table.columns[2:]:
         column.justify = "right"
     for outcome in run.outcomes.values():
-        snapshot = outcome.snapshot
-        if outcome.new and snapshot:
-            added = f"{outcome.added:,}"
-            table.add_row(outcome.table, str(snapshot.id), f"{snapshot.rows:,}", added, f"{outcome.seconds:.1f}")
-        elif snapshot:
-            table.add_row(
-                outcome.table,
-                str(snapshot.id),
-                f"{snapshot.rows:,}",
-                "unchanged",
-                f"{outcome.seconds:.1f}",
-                style="dim",
-            )
+        if snapshot := outcome.snapshot:
+            added = f"{outcome.added:,}" if outcome.new else "unchanged"
+            cells = outcome.table, str(snapshot.id), f"{snapshot.rows:,}", added, f"{outcome.seconds:.1f}"
+            table.add_row(*cells, style=None if outcome.new else "dim")
     console.print(table)
-    print_counts(run.ingested(), console)
+    _print_counts(run.ingested(), console)
     if not run.published():
         console.print(_NOTHING_NEW)
     print_pca(run, console)
     print_conflicts(run, console)
-    print_look_alikes(run, console)
+    _print_look_alikes(run, console)
     print_warnings(run, console)
     console.print(f"lake: {run.lake.describe()}", soft_wrap=True)
 
 
 def print_standing(lake: Lake, counts: Counts | None, console: Console) -> None:
     """Print the summary of a run that had nothing to do."""
-    print_counts(counts, console)
+    _print_counts(counts, console)
     console.print(_NOTHING_NEW)
     console.print(f"lake: {lake.describe()}", soft_wrap=True)
 
 
-def print_counts(counts: Counts | None, console: Console) -> None:
-    """Print the number of source files per outcome."""
+def _print_counts(counts: Counts | None, console: Console) -> None:
     if counts:
         console.print(
             f"photos: {counts.found:,} found = {counts.stored:,} stored + {counts.known:,} already there + "
@@ -95,14 +85,13 @@ def print_conflicts(run: Run, console: Console) -> None:
     """Warn about photos that the source has under two labels, and print the label they keep."""
     conflicts = run.conflicts()
     for conflict in conflicts[:_CONFLICTS]:
-        console.print("[yellow]warning:[/]", end=" ")
-        said = f"'{conflict.source_path}' is a photo that stands under '{conflict.kept_label}', too, and stays there"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        place = f"'{conflict.source_path}' is a photo that stands under '{conflict.kept_label}', too"
+        warn(f"{place}, and stays there", console)
     if len(conflicts) > _CONFLICTS:
         console.print(f"and {len(conflicts) - _CONFLICTS:,} more conflicts: the report names them")
 
 
-def print_look_alikes(run: Run, console: Console) -> None:
+def _print_look_alikes(run: Run, console: Console) -> None:
     """Warn about labels that look the same to a person."""
     if not run.published() or run.current("gold.label_summary") is None:
         return
@@ -111,11 +100,8 @@ def print_look_alikes(run: Run, console: Console) -> None:
 
     labels = dataset(run.lake, "gold.label_summary").to_table(["label"])["label"].to_pylist()
     for group in look_alikes(labels):
-        console.print("[yellow]warning:[/]", end=" ")
-        said = (
-            f"labels look alike: {', '.join(map(shown, group))}: give their folders one name, if they are one variety"
-        )
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        names = ", ".join(map(shown, group))
+        warn(f"labels look alike: {names}: give their folders one name, if they are one variety", console)
 
 
 def print_warnings(run: Run, console: Console) -> None:
@@ -123,23 +109,23 @@ def print_warnings(run: Run, console: Console) -> None:
     for outcome in run.outcomes.values():
         if outcome.new and outcome.snapshot:
             for check in warnings_of(outcome.snapshot.properties):
-                console.print(f"[yellow]warning:[/] {outcome.table}: {check}", soft_wrap=True, highlight=False)
+                warn(f"{outcome.table}: {check}", console)
+
+
+def warn(text: str, console: Console) -> None:
+    """Print a line that begins with `warning:`."""
+    console.print(f"[yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def print_status(lake: Lake, console: Console) -> None:
     """Print every published table: snapshot, rows, size, number of snapshots kept, audit result."""
-    table = Table(
-        "table", "snapshot", "rows", "size", "kept", "audit", title=lake.uri, title_justify="left", box=SIMPLE
-    )
+    columns = "table", "snapshot", "rows", "size", "kept", "audit"
+    table = Table(*columns, title=lake.uri, title_justify="left", box=SIMPLE)
     for column in table.columns[:2]:
         column.no_wrap = True  # so that ids can be copied
     for column in table.columns[2:5]:
         column.justify = "right"
     for name, snapshot in lake.current_snapshots().items():
-        versions = str(len(lake.history(name)))
-        table.add_row(*_cells(snapshot), versions, snapshot.properties.get("audit_result", "-"))
+        numbers = f"{snapshot.rows:,}", decimal(snapshot.size), str(len(lake.history(name)))
+        table.add_row(name, str(snapshot.id), *numbers, snapshot.properties.get("audit_result", "-"))
     console.print(table)
-
-
-def _cells(snapshot: Snapshot) -> tuple[str, ...]:
-    return snapshot.table, str(snapshot.id), f"{snapshot.rows:,}", decimal(snapshot.size)

@@ -12,10 +12,12 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.lake import Lake
 from catalog.storage import files, read_bytes, write_object
+
+if TYPE_CHECKING:
+    from catalog.lake import Lake  # tasks that read photos must not wait for PyIceberg's imports
 
 _BLOCKED = ".blocked.json"
 
@@ -40,8 +42,8 @@ def block(lake: Lake, erasure_id: str, image_ids: Iterable[str]) -> None:
 
 def block_lists(lake: Lake) -> tuple[BlockList, ...]:
     """Read all block lists of the lake."""
-    paths = sorted(file.path for file in files(f"{lake.uri}/_erasures") if file.path.endswith(_BLOCKED))
-    lists = [json.loads(read_bytes(f"{lake.uri}/_erasures/{path.rpartition('/')[2]}")) for path in paths]
+    uris = sorted(uri for uri in files(f"{lake.uri}/_erasures") if uri.endswith(_BLOCKED))
+    lists = [json.loads(read_bytes(uri)) for uri in uris]
     return tuple(BlockList(listed["salt"], frozenset(listed["hashes"])) for listed in lists)
 
 

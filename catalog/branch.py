@@ -2,8 +2,7 @@
 
     CREATE BRANCH audit_<run> AS OF the snapshot the run began with
       ──append | overwrite | delete──▶ audit the branch ──seal: an empty commit with the audit's result──▶
-    fast_forward('main', branch)     refused if another run moved main meanwhile; then nothing of ours is published
-    DROP BRANCH
+    fast-forward main, drop the branch     refused if another run moved main; then nothing of ours is published
 
 Readers follow `main`, so they never see rows that were not audited.
 """
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from py4j.protocol import Py4JJavaError
@@ -25,7 +24,7 @@ from catalog.errors import ConcurrentPublishError
 from catalog.lake import CATALOG, Lake
 from catalog.scan import data_files
 from catalog.snapshots import PROPERTY, Snapshot
-from catalog.tables import Table
+from catalog.tables import TABLES, Table
 
 T = TypeVar("T")
 _CORRECTIONS = "fruitlake_corrections"
@@ -50,10 +49,10 @@ class AuditBranch:
         self._branch = f"{self._main}.branch_{self.name}"
         lake.create(table)
         as_of = f" AS OF VERSION {base.id}" if base else ""
-        self._sql(f"ALTER TABLE {self._main} CREATE BRANCH IF NOT EXISTS `{self.name}`{as_of}")
-        if (
-            base is None and self._java_table().currentSnapshot() is not None
-        ):  # the branch would start from another run's rows
+        _sql(self._spark, f"ALTER TABLE {self._main} CREATE BRANCH IF NOT EXISTS `{self.name}`{as_of}")
+        self._dropped = False
+        # without a base, the branch would start from another run's rows
+        if base is None and self._java_table().currentSnapshot() is not None:
             self.drop()
             raise overtaken(table.name)
 
@@ -69,14 +68,15 @@ class AuditBranch:
         """Update the rows with the same image_id: set the other columns of the corrections."""
         corrections.createOrReplaceTempView(_CORRECTIONS)
         values = ", ".join(f"t.`{c}` = c.`{c}`" for c in corrections.columns if c != "image_id")
-        self._sql(
+        _sql(
+            self._spark,
             f"MERGE INTO {self._branch} AS t USING {_CORRECTIONS} AS c ON t.image_id = c.image_id "
-            f"WHEN MATCHED THEN UPDATE SET {values}"
+            f"WHEN MATCHED THEN UPDATE SET {values}",
         )
 
     def delete(self, condition: str) -> None:
         """Delete the rows for which a SQL condition is true."""
-        self._sql(f"DELETE FROM {self._branch} WHERE {condition}")
+        _sql(self._spark, f"DELETE FROM {self._branch} WHERE {condition}")
 
     def rows(self) -> DataFrame:
         """All rows of the branch: the table as it will be published."""
@@ -86,8 +86,9 @@ class AuditBranch:
         """Only the rows appended since the snapshot that the branch started from."""
         if self._base is None:
             return self.rows()
-        scan = self._spark.read.option("start-snapshot-id", str(self._base.id))
-        return scan.option("end-snapshot-id", str(self._head())).table(self._main)
+        head = str(self._java_table().snapshot(self.name).snapshotId())
+        scan = self._spark.read.option("start-snapshot-id", str(self._base.id)).option("end-snapshot-id", head)
+        return scan.table(self._main)
 
     def files(self) -> dict[str, int]:
         """Data files of the branch: size in bytes by URI."""
@@ -111,15 +112,26 @@ class AuditBranch:
         # not by the SQL procedure: it replaces the plans of all cached rows that were read from this table by new ones,
         # so that the rows are computed again, and `unpersist` no longer finds them
         try:
-            _retried(lambda: self._java_table().manageSnapshots().fastForwardBranch("main", self.name).commit())
+            _retried(
+                lambda: (
+                    self._java_table()
+                    .manageSnapshots()
+                    .fastForwardBranch("main", self.name)
+                    .removeBranch(self.name)
+                    .commit()
+                )
+            )
         except (PySparkException, Py4JJavaError) as error:
             if "ancestor" not in str(error):
                 raise
             raise overtaken(self._table.name) from error
+        self._dropped = True
 
     def drop(self) -> None:
-        """Drop the branch if it is still there; `main` keeps what was fast-forwarded to it."""
-        self._sql(f"ALTER TABLE {self._main} DROP BRANCH IF EXISTS `{self.name}`")
+        """Drop the branch, unless it was fast-forwarded."""
+        if not self._dropped:
+            _sql(self._spark, f"ALTER TABLE {self._main} DROP BRANCH IF EXISTS `{self.name}`")
+            self._dropped = True
 
     def _loaded(self) -> IcebergTable:
         loaded = self._lake.load(self._table.name)
@@ -129,14 +141,8 @@ class AuditBranch:
     def _in_order(self, rows: DataFrame) -> DataFrame:
         return rows.select([c.name for c in self._table.columns])
 
-    def _head(self) -> int:
-        return int(self._java_table().snapshot(self.name).snapshotId())
-
     def _java_table(self) -> Any:
-        return java_table(self._spark, self._main)
-
-    def _sql(self, statement: str) -> None:
-        _retried(lambda: self._spark.sql(statement))
+        return java_table(self._spark, self._lake, self._table.name)
 
 
 def branch_name(run_id: str) -> str:
@@ -149,15 +155,11 @@ def begun(branch: str) -> datetime:
     return datetime.strptime(branch.removeprefix(BRANCH)[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
-def is_young(branch: str) -> bool:
-    """Whether the run of an audit branch may still be in progress: it began less than a day ago."""
-    return datetime.now(UTC) - begun(branch) < timedelta(days=1)
-
-
-def java_table(spark: SparkSession, name: str) -> Any:
+def java_table(spark: SparkSession, lake: Lake, table: str) -> Any:
     """Iceberg's Java Table, for operations that have no SQL."""
     jvm: Any = spark.sparkContext._jvm
-    return jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+    load = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable
+    return load(spark._jsparkSession, f"{CATALOG}.{lake.identifier(table)}")
 
 
 def overtaken(table: str) -> ConcurrentPublishError:
@@ -168,23 +170,17 @@ def overtaken(table: str) -> ConcurrentPublishError:
     )
 
 
-def drop_branches(spark: SparkSession, lake: Lake, keep: Callable[[str], bool]) -> int:
-    """Drop all audit branches but those for whose name `keep` is true. Returns how many were dropped."""
-    dropped = 0
-    for table in lake.existing_tables():
+def drop_branches(spark: SparkSession, lake: Lake, keep: Callable[[str], bool]) -> None:
+    """Drop all audit branches but those for whose name `keep` is true."""
+    for table in TABLES:
         loaded = lake.load(table)
         for name in loaded.refs() if loaded else ():
             if name.startswith(BRANCH) and not keep(name):
-                statement = f"ALTER TABLE {CATALOG}.{lake.identifier(table)} DROP BRANCH IF EXISTS `{name}`"
-                _retried(lambda statement=statement: spark.sql(statement))  # type: ignore[misc]
-                dropped += 1
-    return dropped
+                _sql(spark, f"ALTER TABLE {CATALOG}.{lake.identifier(table)} DROP BRANCH IF EXISTS `{name}`")
 
 
-def sql_literal(text: str) -> str:
-    """A Spark SQL string literal."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return "'" + escaped.replace("${", "\\u0024{") + "'"  # Spark substitutes variables in ${…}, even inside quotes
+def _sql(spark: SparkSession, statement: str) -> None:
+    _retried(lambda: spark.sql(statement))
 
 
 def _retried(operation: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 import pyarrow.fs as pafs
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
 from catalog import aws
@@ -30,7 +31,7 @@ def filesystem(bucket: str) -> pafs.S3FileSystem:
     key = aws.credentials()
     with _opening:  # called by many threads at once
         where = region_of(bucket, aws.endpoint("s3"), key.access_key)
-        return _filesystem(where, aws.endpoint("s3"), key.access_key, key.secret_key, key.token)
+        return _filesystem(where, aws.endpoint("s3"), key)
 
 
 def hadoop_options(uri: str) -> dict[str, str]:
@@ -54,10 +55,7 @@ def region(uri: str) -> str:
 
 @lru_cache(maxsize=64)
 def region_of(bucket: str, endpoint: str | None, access_key: str) -> str:
-    """The region of a bucket, as S3 reports it. Raises AwsError.
-
-    The answer is cached for this endpoint and access key.
-    """
+    """The region of a bucket, as S3 reports it; cached per endpoint and access key. Raises AwsError."""
     with aws.explained(f"the bucket '{bucket}' cannot be used"):
         try:
             answer = aws.s3().head_bucket(Bucket=bucket)
@@ -92,26 +90,14 @@ def check_catalog_region(allowed: Collection[str]) -> None:
         )
 
 
-def check_writable(uri: str) -> None:
-    """Raise AwsError unless objects can be written and deleted below an s3:// URI."""
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    filesystem(bucket)  # raises AwsError if there is no such bucket
-    key = f"{prefix}/.write-check".lstrip("/")
-    with aws.explained(f"'{uri}' cannot be written"):
-        aws.s3().put_object(Bucket=bucket, Key=key, Body=b"")
-        aws.s3().delete_object(Bucket=bucket, Key=key)
-
-
 @lru_cache(maxsize=8)
-def _filesystem(
-    region: str, endpoint: str | None, access_key: str, secret_key: str, token: str | None
-) -> pafs.S3FileSystem:
+def _filesystem(region: str, endpoint: str | None, key: ReadOnlyCredentials) -> pafs.S3FileSystem:
     return pafs.S3FileSystem(
         region=region,
         endpoint_override=endpoint,
-        access_key=access_key,
-        secret_key=secret_key,
-        session_token=token,
+        access_key=key.access_key,
+        secret_key=key.secret_key,
+        session_token=key.token,
         retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         tls_ca_file_path=os.environ.get("AWS_CA_BUNDLE"),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.typedef import EMPTY_DICT, Properties
 
 from catalog import aws, bucket, object_versions
 from catalog.errors import CatalogError, SettingsError
@@ -25,11 +27,8 @@ class BucketLake(Lake):
                 f"the lake '{uri}' cannot be there: Iceberg mistakes '{found}' for the end of an S3 address; "
                 "give --lake a prefix without it"
             )
-
-    @property
-    def default_engine(self) -> str:
-        """Athena, unless the tables are in another catalog, which Athena cannot see."""
-        return "duckdb" if self._other_catalog else "athena"
+        if not catalog:  # Athena sees no other catalog than Glue
+            self.default_engine = "athena"
 
     def has_catalog(self) -> bool:
         """Always: an AWS account has one Glue catalog per region."""
@@ -37,22 +36,25 @@ class BucketLake(Lake):
 
     def check_place(self, allowed_regions: Collection[str]) -> None:
         """Raise RegionError if the bucket, or Glue, is in a region that is not allowed."""
-        bucket.check_region(self.uri, allowed_regions)
+        super().check_place(allowed_regions)
         bucket.check_catalog_region(allowed_regions)
 
     def check_writable(self) -> None:
         """Raise AwsError if objects cannot be written and deleted below the lake's prefix."""
-        bucket.check_writable(self.uri)
+        name, _, prefix = self.uri.removeprefix("s3://").partition("/")
+        bucket.filesystem(name)  # raises AwsError if there is no such bucket
+        key = f"{prefix}/.write-check".lstrip("/")
+        with aws.explained(f"'{self.uri}' cannot be written"):
+            aws.s3().put_object(Bucket=name, Key=key, Body=b"")
+            aws.s3().delete_object(Bucket=name, Key=key)
 
-    @contextmanager
-    def in_use(self) -> Iterator[bool]:
+    def in_use(self) -> AbstractContextManager[bool]:
         """S3 has no locks, so whether another process uses the lake is unknown."""
-        yield False
+        return nullcontext(False)
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """S3 has no locks: runs notice an erasure by its record, and vacuum keeps young files."""
-        yield
+        return nullcontext()
 
     def describe(self) -> str:
         """The URI and the bucket's region."""
@@ -74,9 +76,8 @@ class BucketLake(Lake):
         """Load the table from Glue; raises CatalogError for another lake's table of the same name."""
         with aws.explained("AWS Glue cannot be used"):
             loaded = super().load(table)
-        if (
-            loaded and not self._other_catalog and loaded.location() != self.location(table)
-        ):  # Glue is shared by all lakes of the account
+        # Glue is shared by all lakes of the account
+        if loaded and not self._other_catalog and loaded.location() != self.location(table):
             raise CatalogError(
                 f"{self.identifier(table)} in AWS Glue is in '{loaded.location()}', so it belongs to another lake than "
                 f"'{self.uri}': give --lake that one, or --database-prefix another name"
@@ -85,7 +86,7 @@ class BucketLake(Lake):
 
     def _pyiceberg_properties(self) -> dict[str, Any]:
         """Give PyIceberg our Glue client and file access, which renew the credentials of a role."""
-        return {"type": "glue", "client": aws.glue(), "py-io-impl": "catalog.bucket_io.BucketFileIO"}
+        return {"type": "glue", "client": aws.glue(), "py-io-impl": "catalog.bucket_lake.BucketFileIO"}
 
     def _spark_catalog(self) -> dict[str, str]:
         endpoint = aws.endpoint("glue")
@@ -104,3 +105,11 @@ class BucketLake(Lake):
         if bucket.region(self.uri) != aws.region():
             options["s3.cross-region-access-enabled"] = "true"
         return options
+
+
+class BucketFileIO(PyArrowFileIO):
+    """PyIceberg's file access through catalog.bucket, which renews credentials."""
+
+    def __init__(self, properties: Properties = EMPTY_DICT) -> None:
+        super().__init__(properties)
+        self.fs_by_scheme = lambda scheme, netloc: bucket.filesystem(netloc or "")

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from catalog.branch import AuditBranch, java_table
 from catalog.errors import ConcurrentPublishError
-from catalog.lake import CATALOG, Lake
+from catalog.lake import Lake
 from catalog.scan import files_by_partition
 from catalog.snapshots import PROPERTY, ROWS_OF, new_run_id
 from catalog.tables import FRUIT_VECTORS, IMAGE_FEATURES, IMAGES, TABLES
@@ -28,8 +28,7 @@ _FEWEST = 5  # files per partition that are worth merging, as by Iceberg's defau
 def small_files(lake: Lake, table: str) -> int:
     """Number of data files that compacting the table would merge."""
     loaded = lake.load(table)
-    current = lake.current(table)
-    if loaded is None or current is None:
+    if loaded is None:
         return 0
     small = [sum(size < _SMALL for size in part.values()) for part in files_by_partition(loaded).values()]
     return sum(count for count in small if count >= _FEWEST)
@@ -44,7 +43,7 @@ def compact(spark: SparkSession, lake: Lake, table: str) -> None:
     try:
         jvm: Any = spark.sparkContext._jvm
         actions = jvm.org.apache.iceberg.spark.actions.SparkActions.get(spark._jsparkSession)
-        rewrite = actions.rewriteDataFiles(java_table(spark, f"{CATALOG}.{lake.identifier(table)}"))
+        rewrite = actions.rewriteDataFiles(java_table(spark, lake, table))
         rewrite = rewrite.toBranch(branch.name).option("min-input-files", str(_FEWEST))
         rewrite = rewrite.option("min-file-size-bytes", str(_SMALL))
         rewrite = rewrite.option("max-concurrent-file-group-rewrites", "4")

@@ -13,9 +13,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-_VALID = timedelta(
-    minutes=9
-)  # botocore renews credentials ten minutes before they expire, so these are valid for longer than nine
+# botocore renews credentials ten minutes before they expire, so these are valid for longer than nine
+_VALID = timedelta(minutes=9)
 _PROFILE = "fruitlake"
 
 

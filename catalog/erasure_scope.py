@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,13 +81,14 @@ def find(lake: Lake, selection: Selection, reason: str, refit: bool = False, blo
     if there is no photo to block.
     """
     photos = _photos_of(lake, selection)
+    only_bronze = _values(lake, "bronze.images", {"batch": selection.photo_batches}, ["source_path"])
     erasure = Erasure(
         id=new_run_id(),
         selector=selection.kind,
         reason=reason,
         requested_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        image_ids=tuple(sorted({*selection.image_ids, *photos["image_id"]})),
-        source_paths=tuple(sorted({*selection.source_paths, *photos["source_path"], *_paths_of(lake, selection)})),
+        image_ids=tuple(sorted(selection.image_ids | photos["image_id"])),
+        source_paths=tuple(sorted(selection.source_paths | photos["source_path"] | only_bronze["source_path"])),
         labels=tuple(sorted(selection.labels)),
         photo_batches=tuple(sorted(selection.photo_batches)),
         quarantine_batches=tuple(sorted(selection.quarantine_batches)),
@@ -112,21 +115,18 @@ def labels_of(lake: Lake, image_ids: Iterable[str]) -> dict[str, str]:
     """Current labels of the photos, by id, for those in bronze."""
     if lake.current("bronze.images") is None:
         return {}
-    rows = dataset(lake, "bronze.images").to_table(["image_id", "label"], _is_any(pc.field("image_id"), image_ids))
+    rows = dataset(lake, "bronze.images").to_table(["image_id", "label"], _is_any("image_id", image_ids))
     return dict(zip(rows["image_id"].to_pylist(), rows["label"].to_pylist(), strict=True))
 
 
 def unwanted(erasure: Erasure, table: str) -> Unwanted:
     """Which rows of the table to delete."""
-    if table == "bronze.quarantine":
-        batches = frozenset(erasure.quarantine_batches)
-        return {
-            "source_path": frozenset(erasure.source_paths),
-            "label": frozenset(erasure.labels),
-            "batch": batches,
-        }
-    ids = frozenset(erasure.image_ids)
-    return {"image_id": ids} | ({"batch": frozenset(erasure.photo_batches)} if table == "bronze.images" else {})
+    values = {"image_id": erasure.image_ids}
+    if table == "bronze.images":
+        values["batch"] = erasure.photo_batches
+    elif table == "bronze.quarantine":
+        values = {"source_path": erasure.source_paths, "label": erasure.labels, "batch": erasure.quarantine_batches}
+    return {column: frozenset(wanted) for column, wanted in values.items()}
 
 
 def count_rows(lake: Lake, table: str, unwanted: Unwanted) -> int:
@@ -146,9 +146,8 @@ def _photos_of(lake: Lake, selection: Selection) -> dict[str, set[str]]:
         "batch": selection.batches,
     }
     photos = _values(lake, "bronze.images", asked, ["image_id", "source_path", "label"])
-    if selection.feature_batches:
-        outdated_features: Unwanted = {"batch": selection.feature_batches}
-        photos["image_id"] |= _values(lake, "silver.image_features", outdated_features, ["image_id"])["image_id"]
+    outdated_features: Unwanted = {"batch": selection.feature_batches}
+    photos["image_id"] |= _values(lake, "silver.image_features", outdated_features, ["image_id"])["image_id"]
     derived: Unwanted = {"image_id": selection.image_ids | photos["image_id"], "label": selection.labels}
     for table in ("silver.image_features", "gold.fruit_vectors"):
         for column, values in _values(lake, table, derived, ["image_id", "label"]).items():
@@ -161,14 +160,8 @@ def _relabelled(lake: Lake, asked: Unwanted, image_ids: set[str]) -> set[str]:
     """Photos that had a selected label only in older snapshots: they have another label now and are not erased."""
     if not asked["label"] or lake.current("bronze.images") is None:
         return set()
-    there = _is_any(pc.field("image_id"), image_ids) & ~_matches(asked)
+    there = _is_any("image_id", image_ids) & ~_matches(asked)
     return set(dataset(lake, "bronze.images").to_table(columns=["image_id"], filter=there)["image_id"].to_pylist())
-
-
-def _paths_of(lake: Lake, selection: Selection) -> set[str]:
-    """Source paths of the photos that are deleted only from bronze."""
-    batches: Unwanted = {"batch": selection.photo_batches}
-    return _values(lake, "bronze.images", batches, ["source_path"])["source_path"]
 
 
 def _values(lake: Lake, table: str, unwanted: Unwanted, columns: list[str]) -> dict[str, set[str]]:
@@ -186,15 +179,12 @@ def _values(lake: Lake, table: str, unwanted: Unwanted, columns: list[str]) -> d
 
 def _matches(unwanted: Unwanted) -> ds.Expression:
     """An expression that is true for rows with any of the values."""
-    condition = ds.scalar(False)
-    for column, values in unwanted.items():
-        if values:
-            condition = condition | _is_any(pc.field(column), values)
-    return condition
+    conditions = [_is_any(column, values) for column, values in unwanted.items() if values]
+    return reduce(or_, conditions, ds.scalar(False))
 
 
-def _is_any(column: ds.Expression, values: Iterable[str]) -> ds.Expression:
-    return column.isin(pa.array(sorted(values), pa.string()))  # the type is needed if there are no values
+def _is_any(column: str, values: Iterable[str]) -> ds.Expression:
+    return pc.field(column).isin(pa.array(sorted(values), pa.string()))  # the type is needed if there are no values
 
 
 def _check_known(lake: Lake, kind: str, asked: frozenset[str], known: set[str]) -> None:

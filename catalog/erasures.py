@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from posixpath import basename
 
+from pydantic import TypeAdapter
+
 from catalog.errors import ErasedMeanwhileError
 from catalog.lake import Lake
 from catalog.storage import files, read_bytes, write_object
@@ -69,18 +71,16 @@ def begin(lake: Lake, erasure: Erasure) -> None:
 
 def pending(lake: Lake) -> list[Erasure]:
     """Erasures that were started but not finished, oldest first."""
-    names = sorted(basename(f.path) for f in files(f"{lake.uri}/_erasures"))
-    texts = [read_bytes(f"{lake.uri}/_erasures/{n}").decode() for n in names if n.endswith(_PENDING)]
-    return [_erasure(json.loads(text)) for text in texts]
+    uris = sorted(uri for uri in files(f"{lake.uri}/_erasures") if uri.endswith(_PENDING))
+    return [TypeAdapter(Erasure).validate_json(read_bytes(uri)) for uri in uris]
 
 
 def finish(lake: Lake, record: Record) -> str:
     """Write the record, then delete the pending record with its versions. Returns the record's URI."""
-    uri = f"{lake.uri}/_erasures/{record.id}.json"
-    write_object(uri, _json(record))
-    begun = f"{lake.uri}/_erasures/{record.id}{_PENDING}"
-    lake.delete_permanently(begun)
-    return uri
+    uri = f"{lake.uri}/_erasures/{record.id}"
+    write_object(f"{uri}.json", _json(record))
+    lake.delete_permanently(f"{uri}{_PENDING}")
+    return f"{uri}.json"
 
 
 def check_none_since(lake: Lake, run: str) -> None:
@@ -90,7 +90,7 @@ def check_none_since(lake: Lake, run: str) -> None:
     """
     if lake.locks:
         return
-    names = sorted(basename(f.path) for f in files(f"{lake.uri}/_erasures"))
+    names = sorted(map(basename, files(f"{lake.uri}/_erasures")))
     if later := [n for n in names if n.endswith(_PENDING) or n[:_SECOND] >= run[:_SECOND]]:
         raise ErasedMeanwhileError(
             f"photos are erased from '{lake.uri}' ({later[0]}) that this run may have read, so it publishes nothing "
@@ -100,8 +100,3 @@ def check_none_since(lake: Lake, run: str) -> None:
 
 def _json(item: Erasure | Record) -> bytes:
     return json.dumps(asdict(item), indent=1, ensure_ascii=False, sort_keys=True).encode()
-
-
-def _erasure(raw: dict[str, object]) -> Erasure:
-    lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
-    return Erasure(**(raw | lists))  # type: ignore[arg-type]  # we wrote it

@@ -9,16 +9,17 @@ are streamed, so memory holds one row group, whatever the table's size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from more_itertools import constrained_batches
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
-from catalog.query.as_csv import as_csv
+from catalog.query.output import as_csv
 from catalog.scan import dataset_of, files_by_partition
 from catalog.storage import exists, holds_anything, output_stream, overlap, write_object
 from catalog.tables import TABLES, Table
@@ -101,10 +102,13 @@ def _write(uri: str, table: Table, files: list[str], columns: list[str], form: F
                 stream.write(as_csv(batch, header=False).encode())
                 count += batch.num_rows
         else:
+            # each run adds a small file per label: join them to row groups of a useful size
+            batches = _batches(files, table, columns)
+            groups = constrained_batches(batches, _GROUP_BYTES, get_len=lambda batch: batch.nbytes, strict=False)
             with pq.ParquetWriter(stream, schema) as writer:
-                for group in _row_groups(_batches(files, table, columns)):
-                    writer.write_table(group)
-                    count += group.num_rows
+                for rows in map(pa.Table.from_batches, groups):
+                    writer.write_table(rows)
+                    count += rows.num_rows
     return count
 
 
@@ -113,15 +117,3 @@ def _batches(files: list[str], table: Table, columns: list[str]) -> Iterator[pa.
     for fragment in dataset_of(table, files).get_fragments() if files else ():
         for group in fragment.split_by_row_group():
             yield from group.to_batches(columns=columns, schema=table.arrow_schema, batch_size=_BATCH_ROWS)
-
-
-def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Join batches into row groups of a useful size: each run adds a small file per label."""
-    held: list[pa.RecordBatch] = []
-    for batch in batches:
-        held.append(batch)
-        if sum(b.nbytes for b in held) >= _GROUP_BYTES:
-            yield pa.Table.from_batches(held)
-            held = []
-    if held:
-        yield pa.Table.from_batches(held)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pyiceberg.table import Table as IcebergTable
 from sqlalchemy.engine import URL
 
 from catalog.errors import BusyError, CatalogError
-from catalog.file_lock import try_lock
 from catalog.lake import Lake
-from catalog.storage import delete_file, write_check_folder
+from catalog.storage import try_lock
 
 _BUSY_MS = 30_000  # how long a writer of the SQLite file waits for another one
 
 
 class FolderLake(Lake):
     """A lake in a folder, with an SQLite catalog next to its tables."""
-
-    locks = True
-    default_engine = "duckdb"
 
     @property
     def database(self) -> str:
@@ -40,19 +37,18 @@ class FolderLake(Lake):
         if not self.has_catalog():  # opening it would create an empty database
             return None
         loaded = super().load(table)
-        if loaded and not self._other_catalog and not _same_place(loaded.location(), self.location(table)):
+        if loaded is None or self._other_catalog:
+            return loaded
+        if os.path.realpath(loaded.location()) != os.path.realpath(self.location(table)):
             raise CatalogError(
                 f"the lake '{self.uri}' is a copy, or was moved: its files are still those of '{loaded.location()}'; "
                 "Iceberg names files by absolute path, so move it back, or run again from the photos"
             )
         return loaded
 
-    def check_place(self, allowed_regions: Collection[str]) -> None:
-        """Always allowed: a folder is on this machine."""
-
     def check_writable(self) -> None:
         """Raise CatalogError if the folder, or the nearest existing parent, cannot be written."""
-        folder = write_check_folder(self.uri)
+        folder = next(folder for folder in (Path(self.uri), *Path(self.uri).parents) if folder.exists())
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
@@ -63,61 +59,38 @@ class FolderLake(Lake):
     def in_use(self) -> Iterator[bool]:
         """A shared lock on `<lake>/.lock`."""
         with self._lock_file() as lock:
-            with self._entering():
-                alone = try_lock(lock, fcntl.LOCK_EX)
+            folder = os.open(self.uri, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)  # one run starts at a time: each briefly holds the exclusive lock
+                alone = try_lock(lock.fileno(), fcntl.LOCK_EX)
                 if alone and not self._other_catalog:
                     _ = self.catalog  # creates the database, which two processes must not do at the same time
-                if not try_lock(lock, fcntl.LOCK_SH):
+                if not try_lock(lock.fileno(), fcntl.LOCK_SH):
                     raise BusyError(
                         f"'{self.uri}' is locked by `fruitlake vacuum` or `erase`: run again when it has ended"
                     )
+            finally:
+                os.close(folder)
             yield alone
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """An exclusive lock on `<lake>/.lock`."""
         with self._lock_file() as lock:
-            if not try_lock(lock, fcntl.LOCK_EX):
+            if not try_lock(lock.fileno(), fcntl.LOCK_EX):
                 raise BusyError(f"'{self.uri}' is in use by a run: try again when it has ended")
             yield
 
-    @contextmanager
-    def _entering(self) -> Iterator[None]:
-        """Let one run start at a time, because each briefly holds the exclusive lock while it starts."""
-        folder = os.open(self.uri, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
+    def check_versions_deletable(self) -> None:
+        """A disk keeps no versions."""
 
-    @contextmanager
-    def _lock_file(self) -> Iterator[int]:
+    def _lock_file(self) -> BinaryIO:
         """Open the lock file. The kernel releases its lock when the process ends, however it ends."""
         try:
             os.makedirs(self.uri, exist_ok=True)
-            handle = os.open(f"{self.uri}/.lock", os.O_CREAT | os.O_RDWR, 0o644)
+            return open(f"{self.uri}/.lock", "ab")
         except OSError as error:
             raise self._not_writable(error) from error
-        try:
-            yield handle
-        finally:
-            os.close(handle)
-
-    def describe(self) -> str:
-        """The folder."""
-        return self.uri
-
-    def delete_versions(self) -> int:
-        """Nothing to delete: a disk keeps no versions."""
-        return 0
-
-    def delete_permanently(self, uri: str) -> None:
-        """Delete the file."""
-        delete_file(uri)
-
-    def check_versions_deletable(self) -> None:
-        """A disk keeps no versions."""
 
     def _not_writable(self, error: OSError) -> CatalogError:
         reason = error.strerror or str(error)
@@ -135,11 +108,3 @@ class FolderLake(Lake):
             "jdbc.schema-version": "V1",
             "jdbc.busy_timeout": str(_BUSY_MS),
         }
-
-    def _spark_io(self) -> dict[str, str]:
-        return {}
-
-
-def _same_place(one: str, other: str) -> bool:
-    """Whether two paths lead to the same folder, also through symbolic links."""
-    return one == other or os.path.realpath(one) == os.path.realpath(other)

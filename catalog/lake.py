@@ -22,7 +22,7 @@ from pyiceberg.table import Table as IcebergTable
 from catalog import snapshots
 from catalog.errors import CatalogError
 from catalog.snapshots import Snapshot
-from catalog.storage import exists, holds_anything, is_remote
+from catalog.storage import check_allowed, delete_file, exists, holds_anything, is_remote
 from catalog.tables import TABLES, Table
 
 CATALOG = "lake"  # name of the catalog in Spark and in the SQLite file
@@ -44,12 +44,19 @@ _TABLE_PROPERTIES = {
 class Lake(ABC):
     """A lake and its catalog.
 
+    Attributes:
+        locks: whether `exclusive` blocks runs.
+        default_engine: default query engine: `athena` if it can see the tables, else `duckdb`.
+
     Args:
         uri: absolute folder, or s3://bucket/prefix, without a trailing slash.
         prefix: prefix of its namespaces: `fruits` in `fruits_bronze`.
         catalog: properties of another Iceberg catalog (`{"type": "rest", "uri": …}`), with names that PyIceberg and
             Spark share; empty for the lake's own catalog.
     """
+
+    locks = True
+    default_engine = "duckdb"
 
     def __init__(self, uri: str, prefix: str, catalog: Mapping[str, str]) -> None:
         self.uri = uri
@@ -68,6 +75,11 @@ class Lake(ABC):
     def location(self, table: str) -> str:
         """URI of the table's data and metadata."""
         return f"{self.uri}/{table.replace('.', '/')}"
+
+    @property
+    def checkpoints(self) -> str:
+        """The folder of the streams' checkpoints. They contain the paths of files, so an erasure deletes them."""
+        return f"{self.uri}/_stream"
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -168,9 +180,9 @@ class Lake(ABC):
     def has_catalog(self) -> bool:
         """Whether the catalog exists; does not create it."""
 
-    @abstractmethod
     def check_place(self, allowed_regions: Collection[str]) -> None:
         """Raise RegionError if the lake or its catalog is in a region that is not allowed."""
+        check_allowed(self.uri, allowed_regions)
 
     @abstractmethod
     def check_writable(self) -> None:
@@ -190,31 +202,21 @@ class Lake(ABC):
         S3 has no locks: there, runs check the erasures' records, and vacuum keeps files younger than a day.
         """
 
-    @property
-    @abstractmethod
-    def default_engine(self) -> str:
-        """Default query engine: `athena` if it can see the tables, else `duckdb`."""
-
-    @property
-    @abstractmethod
-    def locks(self) -> bool:
-        """Whether `exclusive` blocks runs."""
-
-    @abstractmethod
     def describe(self) -> str:
         """The URI and, for a bucket, its region, which matters to the owners of the photos."""
-
-    @abstractmethod
-    def delete_versions(self) -> int:
-        """Permanently delete object versions that a versioned bucket only hides. Returns their number."""
-
-    @abstractmethod
-    def delete_permanently(self, uri: str) -> None:
-        """Delete a file with all its older versions."""
+        return self.uri
 
     @abstractmethod
     def check_versions_deletable(self) -> None:
         """Raise AwsError if older versions of objects cannot be listed, and so could not be deleted."""
+
+    def delete_versions(self) -> int:
+        """Permanently delete object versions that a versioned bucket only hides. Returns their number."""
+        return 0
+
+    def delete_permanently(self, uri: str) -> None:
+        """Delete a file with all its older versions."""
+        delete_file(uri)
 
     @abstractmethod
     def _pyiceberg_properties(self) -> dict[str, Any]: ...
@@ -222,8 +224,8 @@ class Lake(ABC):
     @abstractmethod
     def _spark_catalog(self) -> dict[str, str]: ...
 
-    @abstractmethod
-    def _spark_io(self) -> dict[str, str]: ...
+    def _spark_io(self) -> dict[str, str]:
+        return {}
 
 
 def open_lake(uri: str, prefix: str = "fruits", catalog: Mapping[str, str] | None = None) -> Lake:

@@ -1,14 +1,7 @@
-"""Vacuum a lake with Iceberg's own operations: expire old snapshots, remove files that no snapshot needs.
-
-plan()       lists what is too old, or was left by killed runs; changes nothing
-carry_out()  drops branches, removes orphan files, merges small files, expires snapshots
-forget()     expires every snapshot but the current one, as the last step of an erasure
-drop_deleted_entries()   removes entries of deleted files from the current snapshot's manifests
-"""
+"""Vacuum a lake with Iceberg's own operations: expire old snapshots, remove files that no snapshot needs."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
 from pyspark.sql import SparkSession
 
-from catalog.branch import BRANCH, drop_branches, is_young, java_table, sql_literal
+from catalog.branch import BRANCH, begun, drop_branches, java_table
 from catalog.compaction import COMPACTED, compact, small_files
 from catalog.lake import CATALOG, Lake
 from catalog.scan import data_files
-from catalog.snapshots import PROPERTY
+from catalog.snapshots import PROPERTY, utc
 from catalog.storage import delete_empty_folders, delete_file, files
 from catalog.tables import TABLES
 
@@ -56,7 +48,7 @@ class VacuumPlan:
 
 
 def plan(spark: SparkSession, lake: Lake, older_than: timedelta, at_once: bool = False) -> VacuumPlan:
-    """List what to remove: published snapshots older than `older_than`, and leftovers of killed runs.
+    """List what to remove: published snapshots older than `older_than`, and leftovers of killed runs. Changes nothing.
 
     `at_once` states that no run is in progress, so everything unpublished is removed, regardless of age. In a lake
     with locks, this is always known.
@@ -68,12 +60,12 @@ def plan(spark: SparkSession, lake: Lake, older_than: timedelta, at_once: bool =
     orphans: list[tuple[str, str]] = []
     size = 0
     for table in TABLES:
-        listed = {_uri(lake, f.path): f for f in files(lake.location(table))}
+        listed = files(lake.location(table))
         loaded = lake.load(table)
         if loaded is None:  # dropped, or never created
             uris = [uri for uri, f in listed.items() if not (wait and _is_young(f.mtime))]
         else:
-            stale = [b for b in loaded.refs() if b.startswith(BRANCH) and not (wait and is_young(b))]
+            stale = [b for b in loaded.refs() if b.startswith(BRANCH) and not (wait and _is_young(begun(b)))]
             ids = _unneeded(loaded, stale, limit, wait)
             branches += [(table, name) for name in stale]
             old += [(table, id_) for id_ in ids]
@@ -87,11 +79,11 @@ def plan(spark: SparkSession, lake: Lake, older_than: timedelta, at_once: bool =
             uris = _orphans(spark, lake, table, ages, dry_run=True)
         orphans += [(table, uri) for uri in uris]
         size += sum(listed[uri].size for uri in uris)
-    half_written = [f for folder in _LEFTOVERS for f in files(f"{lake.uri}/{folder}") if _HALF_WRITTEN.search(f.path)]
-    leftovers = tuple(_uri(lake, f.path) for f in half_written)
+    below = [(uri, f.size) for folder in _LEFTOVERS for uri, f in files(f"{lake.uri}/{folder}").items()]
+    leftovers = {uri: length for uri, length in below if _HALF_WRITTEN.search(uri)}
+    size += sum(leftovers.values())
     small = tuple((table, count) for table in COMPACTED if (count := small_files(lake, table)))
-    size += sum(f.size for f in half_written)
-    return VacuumPlan(tuple(branches), tuple(old), tuple(orphans), leftovers, small, size)
+    return VacuumPlan(tuple(branches), tuple(old), tuple(orphans), tuple(leftovers), small, size)
 
 
 def carry_out(spark: SparkSession, lake: Lake, planned: VacuumPlan) -> None:
@@ -114,16 +106,15 @@ def carry_out(spark: SparkSession, lake: Lake, planned: VacuumPlan) -> None:
         delete_file(uri)
 
 
-def expire(spark: SparkSession, lake: Lake, table: str, snapshot_ids: Iterable[int]) -> None:
+def expire(spark: SparkSession, lake: Lake, table: str, ids: list[int]) -> None:
     """Expire these snapshots, and delete the files that only they need.
 
     Uses Iceberg's core API: the procedure starts Spark jobs, which take seconds per table and only pay off for
     thousands of files.
     """
-    ids = list(snapshot_ids)
     if not ids:
         return
-    expiry = java_table(spark, f"{CATALOG}.{lake.identifier(table)}").expireSnapshots().expireOlderThan(0)
+    expiry = java_table(spark, lake, table).expireSnapshots().expireOlderThan(0)
     for id_ in ids:
         expiry = expiry.expireSnapshotId(id_)
     expiry.commit()
@@ -144,18 +135,17 @@ def forget(spark: SparkSession, lake: Lake, table: str) -> int:
     return len(old)
 
 
-def drop_deleted_entries(spark: SparkSession, lake: Lake, table_name: str) -> None:
+def drop_deleted_entries(spark: SparkSession, lake: Lake, name: str) -> None:
     """Rewrite the current snapshot's manifests if they still list deleted files, whose paths contain labels.
 
     Rows and the snapshot's properties stay the same.
     """
-    table = java_table(spark, f"{CATALOG}.{lake.identifier(table_name)}")
+    table = java_table(spark, lake, name)
     current = table.currentSnapshot()
     if current is None or not any(m.hasDeletedFiles() for m in current.allManifests(table.io())):
         return
     jvm: Any = spark.sparkContext._jvm
-    in_one = jvm.com.google.common.base.Functions.constant("")
-    rewrite = table.rewriteManifests().clusterBy(in_one)
+    rewrite = table.rewriteManifests().clusterBy(jvm.com.google.common.base.Functions.constant(""))  # all in one
     for fact, value in dict(current.summary()).items():
         if fact.startswith(PROPERTY):
             rewrite = rewrite.set(fact, value)
@@ -170,8 +160,8 @@ def _unneeded(table: IcebergTable, stale: Iterable[str], limit: datetime, wait: 
     by_id = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
     published = {entry.snapshot_id for entry in table.metadata.snapshot_log}
     kept = {ref.snapshot_id for name, ref in table.refs().items() if name not in set(stale)}
-    kept |= {id_ for id_, s in by_id.items() if id_ in published and _made(s) > limit}
-    kept |= {id_ for id_, s in by_id.items() if wait and id_ not in published and _is_young(_made(s))}
+    kept |= {id_ for id_, s in by_id.items() if id_ in published and utc(s.timestamp_ms) > limit}
+    kept |= {id_ for id_, s in by_id.items() if wait and id_ not in published and _is_young(utc(s.timestamp_ms))}
     for id_ in list(kept):
         parent = by_id[id_].parent_snapshot_id
         while parent in by_id and parent not in published:
@@ -205,25 +195,15 @@ def _orphans(spark: SparkSession, lake: Lake, table: str, ages: dict[str, dateti
     """Find, or delete unless dry_run, those of the listed files that no snapshot of the table references."""
     if not ages:
         return []
-    spark.createDataFrame(list(ages.items()), "file_path string, last_modified timestamp").createOrReplaceTempView(
-        _VIEW
-    )
+    listed = spark.createDataFrame(list(ages.items()), "file_path string, last_modified timestamp")
+    listed.createOrReplaceTempView(_VIEW)
     limit = datetime.now(UTC) - _RUN_AT_MOST - timedelta(minutes=1)  # the smallest age that the procedure accepts
     rows = spark.sql(
-        f"CALL {CATALOG}.system.remove_orphan_files(table => {sql_literal(lake.identifier(table))}, "
+        f"CALL {CATALOG}.system.remove_orphan_files(table => '{lake.identifier(table)}', "
         f"older_than => TIMESTAMP '{limit:%Y-%m-%d %H:%M:%S}', file_list_view => '{_VIEW}', dry_run => {dry_run})"
     ).collect()
     return [row.orphan_file_location for row in rows]
 
 
-def _made(snapshot: IcebergSnapshot) -> datetime:
-    return datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
-
-
 def _is_young(moment: datetime) -> bool:
     return datetime.now(UTC) - moment < _RUN_AT_MOST
-
-
-def _uri(lake: Lake, path: str) -> str:
-    """Convert a path from a listing of the lake to a URI."""
-    return path if os.path.isabs(path) else f"s3://{path}"

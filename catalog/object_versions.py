@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -47,8 +47,8 @@ def delete_hidden(uri: str) -> int:
         if not keeps_versions(uri):
             return 0
         # Deleting a marker before the versions it hides would make them visible again.
-        versions = _delete(bucket, _identifiers(bucket, prefix, "Versions"))
-        _delete(bucket, _identifiers(bucket, prefix, "DeleteMarkers"))
+        versions = _delete(bucket, _listed(bucket, prefix, "Versions[?!IsLatest]"))
+        _delete(bucket, _listed(bucket, prefix, "DeleteMarkers[]"))
     return versions
 
 
@@ -58,10 +58,8 @@ def delete_permanently(uri: str) -> None:
         return delete_file(uri)
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     with aws.explained(f"'{uri}' cannot be removed"):
-        pages = aws.s3().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
-        versions = [v for page in pages for v in page.get("Versions", []) if v["Key"] == key]
-        versions.sort(key=lambda version: version["IsLatest"])  # the current one last
-        for version in versions:
+        versions = [version for version in _listed(bucket, key, "Versions[]") if version["Key"] == key]
+        for version in sorted(versions, key=lambda version: version["IsLatest"]):  # the current one last
             aws.s3().delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
 
 
@@ -75,20 +73,18 @@ def _abort_uploads(bucket: str, prefix: str) -> None:
                     raise
 
 
-def _identifiers(bucket: str, prefix: str, kind: str) -> Iterator[ObjectIdentifierTypeDef]:
-    """Identifiers of all delete markers, or of all noncurrent versions."""
-    for page in aws.s3().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        found = page.get("DeleteMarkers", []) if kind == "DeleteMarkers" else page.get("Versions", [])
-        for item in found:
-            if kind == "DeleteMarkers" or not item["IsLatest"]:
-                yield {"Key": item["Key"], "VersionId": item["VersionId"]}
+def _listed(bucket: str, prefix: str, chosen: str) -> Iterator[dict[str, Any]]:
+    """What a JMESPath expression chooses from the pages of a listing of versions and delete markers."""
+    pages = aws.s3().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    return filter(None, pages.search(chosen))  # a page without any gives None
 
 
-def _delete(bucket: str, identifiers: Iterator[ObjectIdentifierTypeDef]) -> int:
-    """Delete objects in batches. Raises AwsError for errors inside an answer with status 200."""
+def _delete(bucket: str, items: Iterator[dict[str, Any]]) -> int:
+    """Delete listed items in batches. Raises AwsError for errors inside an answer with status 200."""
     count = 0
-    while batch := list(islice(identifiers, _AT_ONCE)):
-        answer = aws.s3().delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+    while batch := list(islice(items, _AT_ONCE)):
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": i["Key"], "VersionId": i["VersionId"]} for i in batch]
+        answer = aws.s3().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
         if errors := answer.get("Errors", []):
             first = errors[0]
             raise AwsError(

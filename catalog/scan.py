@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
+from pyiceberg.table import ALWAYS_TRUE
 from pyiceberg.table import Table as IcebergTable
 
 from catalog.errors import CatalogError
@@ -26,33 +27,27 @@ from catalog.tables import TABLES, Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession  # `status` and `query` must not wait for Spark's imports
 
-_ALL = AlwaysTrue()
-
 
 def data_files(
-    table: IcebergTable, snapshot_id: int | None = None, row_filter: BooleanExpression = _ALL
+    table: IcebergTable, snapshot_id: int | None = None, row_filter: BooleanExpression = ALWAYS_TRUE
 ) -> dict[str, int]:
     """The data files of a snapshot, the current one by default: size in bytes by URI.
 
     Raises CatalogError for a table with delete files, which Fruitlake never writes.
     """
-    planned = _planned(table, snapshot_id, row_filter)
-    return {file.file_path: file.file_size_in_bytes for file in planned}
+    return {file.file_path: file.file_size_in_bytes for file in _planned(table, snapshot_id, row_filter)}
 
 
 def files_by_partition(table: IcebergTable, snapshot_id: int | None = None) -> dict[Any, dict[str, int]]:
-    """Like `data_files`, but by partition value; all are under None if the table is not partitioned.
-
-    Raises CatalogError for a table with delete files, which Fruitlake never writes.
-    """
+    """Like `data_files`, but by partition value; all are under None if the table is not partitioned."""
     found: dict[Any, dict[str, int]] = {}
-    for file in _planned(table, snapshot_id):
+    for file in _planned(table, snapshot_id, ALWAYS_TRUE):
         part = found.setdefault(file.partition[0] if len(file.partition) else None, {})
         part[file.file_path] = file.file_size_in_bytes
     return found
 
 
-def _planned(table: IcebergTable, snapshot_id: int | None, row_filter: BooleanExpression = _ALL) -> Iterator[DataFile]:
+def _planned(table: IcebergTable, snapshot_id: int | None, row_filter: BooleanExpression) -> Iterator[DataFile]:
     for task in table.scan(row_filter, snapshot_id=snapshot_id).plan_files():
         if task.delete_files:
             raise CatalogError(f"{'.'.join(table.name())} has delete files: compact it with rewrite_data_files first")
@@ -82,6 +77,7 @@ class FileScan:
     """A snapshot's rows for `mapInArrow`, read by pyarrow inside the tasks. Replaces a DataFrame.
 
     Args:
+        files: the data files: size in bytes by URI.
         row_filter: (column, value) that rows must have.
     """
 
@@ -93,22 +89,22 @@ class FileScan:
         row_filter: tuple[str, str] | None = None,
     ) -> None:
         self._spark = spark
-        self._files = dict(files)
+        self.files = dict(files)
         self._columns = list(columns)
         self._filter = row_filter
 
     def select(self, *columns: str) -> FileScan:
         """The same scan with fewer columns."""
-        return FileScan(self._spark, self._files, columns, self._filter)
+        return FileScan(self._spark, self.files, columns, self._filter)
 
     @property
     def nbytes(self) -> int:
         """Size of the files, bytes."""
-        return sum(self._files.values())
+        return sum(self.files.values())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, read in this process."""
-        return reader(self._columns, self._filter)([pa.record_batch({"file": pa.array(self._files, pa.string())})])
+        return reader(self._columns, self._filter)([pa.record_batch({"file": pa.array(self.files, pa.string())})])
 
     def mapInArrow(
         self, function: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]], schema: Any
@@ -120,8 +116,7 @@ class FileScan:
     def _tasks(self) -> DataFrame:
         """One row per file, ordered so that each task reads about the same number of bytes."""
         slots = self._spark.sparkContext.defaultParallelism
-        by_size = sorted(self._files, key=lambda uri: -self._files[uri])
-        dealt = [
-            uri for first in range(slots) for uri in by_size[first::slots]
-        ]  # Spark splits the rows evenly, in order
+        by_size = sorted(self.files, key=lambda uri: -self.files[uri])
+        # Spark splits the rows evenly, in order
+        dealt = [uri for first in range(slots) for uri in by_size[first::slots]]
         return self._spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))

@@ -62,7 +62,7 @@ def current_of(table: str, metadata: TableMetadata) -> Snapshot | None:
 def publications(table: str, metadata: TableMetadata) -> list[tuple[datetime, Snapshot]]:
     """(time, snapshot) for each change of `main`, including rollbacks; oldest first."""
     logged = ((entry, metadata.snapshot_by_id(entry.snapshot_id)) for entry in metadata.snapshot_log)
-    return [(_moment(entry.timestamp_ms), _snapshot(table, found)) for entry, found in logged if found]
+    return [(utc(entry.timestamp_ms), _snapshot(table, found)) for entry, found in logged if found]
 
 
 def history_of(table: str, metadata: TableMetadata) -> list[Snapshot]:
@@ -95,16 +95,10 @@ def rows_appended(metadata: TableMetadata, first: int, last: int) -> int | None:
 def _snapshot(table: str, found: IcebergSnapshot) -> Snapshot:
     summary = found.summary.additional_properties if found.summary else {}
     facts = {name.removeprefix(PROPERTY): value for name, value in summary.items() if name.startswith(PROPERTY)}
-    return Snapshot(
-        table,
-        found.snapshot_id,
-        facts.get("run_id", ""),
-        _moment(found.timestamp_ms),
-        int(summary.get("total-records", 0)),
-        int(summary.get("total-files-size", 0)),
-        facts,
-    )
+    rows, size = int(summary.get("total-records", 0)), int(summary.get("total-files-size", 0))
+    return Snapshot(table, found.snapshot_id, facts.get("run_id", ""), utc(found.timestamp_ms), rows, size, facts)
 
 
-def _moment(milliseconds: int) -> datetime:
+def utc(milliseconds: int) -> datetime:
+    """A time of Iceberg, in milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Collection
 from contextlib import suppress
@@ -14,12 +15,10 @@ import pyarrow.fs as pafs
 
 from catalog.errors import AwsError, SettingsError
 
-REMOTE = ("s3://", "s3a://")
-
 
 def is_remote(uri: str) -> bool:
     """Whether a URI is in S3."""
-    return uri.startswith(REMOTE)
+    return uri.startswith(("s3://", "s3a://"))
 
 
 def normalize(uri: str) -> str:
@@ -76,14 +75,6 @@ def overlap(one: str, other: str) -> bool:
     return a == b or a in b.parents or b in a.parents
 
 
-def write_check_folder(path: str) -> Path:
-    """The folder, or its nearest parent that exists."""
-    folder = Path(path)
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
-
-
 def read_bytes(uri: str) -> bytes:
     """The whole content of a file."""
     fs, path = filesystem(uri)
@@ -105,11 +96,12 @@ def may_exist(uri: str) -> bool:
         return True
 
 
-def files(uri: str) -> list[pafs.FileInfo]:
-    """All files below a folder, including hidden ones."""
+def files(uri: str) -> dict[str, pafs.FileInfo]:
+    """All files below a folder by URI, including hidden ones."""
     fs, path = filesystem(uri)
+    scheme = uri.removesuffix(path)
     found = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
-    return [f for f in found if f.type == pafs.FileType.File]
+    return {scheme + f.path: f for f in found if f.type == pafs.FileType.File}
 
 
 def holds_anything(uri: str) -> bool:
@@ -176,3 +168,15 @@ def write_atomically(path: str, data: bytes) -> None:
         os.fsync(folder)  # the rename itself must survive a power cut
     finally:
         os.close(folder)
+
+
+def try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file or folder without waiting, or change the kind of its lock. False if it is locked already.
+
+    The kernel releases the lock when the process ends, however it ends.
+    """
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

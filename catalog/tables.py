@@ -78,6 +78,11 @@ def arrow_type(ddl: str) -> pa.DataType:
     return _ARROW[ddl]
 
 
+def arrow_schema(ddl: str) -> pa.Schema:
+    """The Arrow schema of Spark DDL, `image_id string, label string`. Raises KeyError for a type no table has."""
+    return pa.schema([(name, arrow_type(kind)) for name, kind in (column.split() for column in ddl.split(", "))])
+
+
 # Bounds of the batch column let readers skip whole files, because all rows of a file belong to one run.
 _BY_BATCH: Final = {"write.metadata.metrics.column.batch": "full"}
 # To limit memory, row groups hold only a few photos, and readers take them row by row. Photos are already compressed.
@@ -234,17 +239,5 @@ LABEL_SUSPECTS = Table(
     ),
 )
 
-TABLES: dict[str, Table] = {
-    t.name: t
-    for t in (
-        IMAGES,
-        QUARANTINE,
-        IMAGE_FEATURES,
-        PCA,
-        FRUIT_VECTORS,
-        PCA_VARIANCE,
-        LABEL_SUMMARY,
-        LABEL_SIMILARITY,
-        LABEL_SUSPECTS,
-    )
-}
+_GOLD: Final = (PCA, FRUIT_VECTORS, PCA_VARIANCE, LABEL_SUMMARY, LABEL_SIMILARITY, LABEL_SUSPECTS)
+TABLES: dict[str, Table] = {t.name: t for t in (IMAGES, QUARANTINE, IMAGE_FEATURES, *_GOLD)}  # upstream first

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 Severity = Literal["critical", "warning"]  # Great Expectations' severities; critical stops the publish
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,11 @@ def in_words(value: float | str) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return value if isinstance(value, str) else f"{value:,.4g}"
+
+
+def key_in_words(row: Mapping[str, object]) -> str:
+    """Describe a row by the columns of its key: `image_id=…, model_id=…`."""
+    return ", ".join(f"{name}={short(value)}" for name, value in row.items())
 
 
 def short(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from expectations.check_result import CheckResult, Severity, in_words, short
+from expectations.check_result import CheckResult, Severity, in_words, key_in_words, short
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -67,11 +67,9 @@ def _list(values: list[Any]) -> str:
 
 def _examples(result: Mapping[str, Any]) -> Iterable[str]:
     """Keys of unexpected rows or, if there are none, the missing and unexpected values."""
-    for row in result.get("partial_unexpected_index_list") or []:
-        yield ", ".join(f"{name}={short(value)}" for name, value in row.items())
-    if not result.get("partial_unexpected_index_list"):
-        for name in ("partial_missing_list", "partial_unexpected_list"):
-            yield from (short(value) for value in result.get(name) or [])
+    if keys := result.get("partial_unexpected_index_list"):
+        return map(key_in_words, keys)
+    return map(short, [*(result.get("partial_missing_list") or []), *(result.get("partial_unexpected_list") or [])])
 
 
 def _exception(info: Mapping[str, Any] | None) -> str | None:

@@ -13,9 +13,9 @@ import yaml
 
 from catalog.errors import SettingsError
 from catalog.tables import TABLES
-from expectations.check_result import SEVERITIES, Severity
+from expectations.check_result import Severity
 from expectations.derived import DERIVED
-from expectations.parameters import is_known
+from expectations.parameters import PARAMETERS
 
 _KEYS = {"type", "kwargs", "severity", "notes"}
 _COLUMNS = ("column", "column_A", "column_B", "column_list", "column_set")  # arguments that name columns
@@ -50,7 +50,6 @@ class Expectation:
 class Suite:
     """The expectations of one table. rows: whether they validate the rows written or the whole table."""
 
-    table: str
     rows: Rows
     expectations: tuple[Expectation, ...]
 
@@ -82,21 +81,19 @@ def _suite(table: str, entry: Any) -> Suite:
         raise SettingsError(f"{where}: there is no such table; there are {', '.join(TABLES)}")
     if not isinstance(entry, dict) or set(entry) != {"rows", "expectations"} or entry["rows"] not in get_args(Rows):
         raise SettingsError(f"{where}: give rows, one of {' and '.join(get_args(Rows))}, and expectations")
-    return Suite(table, entry["rows"], tuple(_expectation(table, raw) for raw in entry["expectations"]))
+    return Suite(entry["rows"], tuple(_expectation(table, raw) for raw in entry["expectations"]))
 
 
 def _expectation(table: str, raw: Any) -> Expectation:
-    named = raw.get("type", raw) if isinstance(raw, dict) else raw
-    where = f"suites.yml, {table}, {named}"
+    where = f"suites.yml, {table}, {raw.get('type', raw) if isinstance(raw, dict) else raw}"
     if not isinstance(raw, dict) or set(raw) != _KEYS or not isinstance(raw["kwargs"], dict) or not raw["notes"]:
         raise SettingsError(f"{where}: give type, kwargs, severity and notes")
-    if raw["severity"] not in SEVERITIES:
-        raise SettingsError(f"{where}: severity is {raw['severity']}, not one of {', '.join(SEVERITIES)}")
+    if raw["severity"] not in get_args(Severity):
+        raise SettingsError(f"{where}: severity is {raw['severity']}, not one of {', '.join(get_args(Severity))}")
     expectation = Expectation(**raw)
     legal = {c.name for c in TABLES[table].columns if not c.type.startswith(("array", "binary"))}
     for column in sorted(expectation.columns - legal - DERIVED.get(table, {}).keys()):
         raise SettingsError(f"{where}: {column} is not one of the columns {', '.join(sorted(legal))}")
-    for name in sorted(expectation.parameters):
-        if not is_known(name):
-            raise SettingsError(f"{where}: there is no $PARAMETER {name} (expectations/parameters.py has them)")
+    for name in sorted(expectation.parameters - PARAMETERS.keys()):
+        raise SettingsError(f"{where}: there is no $PARAMETER {name} (expectations/parameters.py has them)")
     return expectation

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,11 +20,14 @@ from pyspark.sql import functions as F
 
 from catalog.scan import FileScan
 from catalog.tables import Table
-from expectations.check_result import short
+from expectations.check_result import key_in_words
 
 _CHUNK = 32 * 1024 * 1024  # bytes of rows per pandera call; each call costs 5 ms by itself
 _EXAMPLES = 5
 _FOUND = "column string, check string, rows bigint, examples array<string>"
+_SCHEMA = pa.schema(
+    [("column", pa.string()), ("check", pa.string()), ("rows", pa.int64()), ("examples", pa.list_(pa.string()))]
+)
 _CHECKED = ""  # in place of a check's name: the row counts the rows that were validated
 
 Batches = Iterable[pa.RecordBatch]
@@ -41,25 +43,28 @@ class Violation:
     rows: int
     examples: list[str]
 
+    def in_words(self, rows: int) -> str:
+        """Describe the violation. rows: how many were validated."""
+        keys = " · ".join(self.examples)
+        return f"column {self.column} breaks {self.check} in {self.rows:,} of {rows:,} rows, for example {keys}"
+
 
 def violations(table: Table, written: FileScan | DataFrame, k: int | None) -> tuple[int, list[Violation]]:
     """Validate rows against the contract; returns the number of rows and the checks that failed."""
+    validate, scan = _validate(table, k), written.select(*[c.name for c in table.columns])
+    if isinstance(scan, FileScan) and scan.nbytes <= _CHUNK:
+        parts = [Violation(**row) for batch in validate(scan.batches()) for row in batch.to_pylist()]
+    else:
+        parts = [Violation(**row.asDict()) for row in scan.mapInArrow(validate, _FOUND).collect()]
     rows, found = 0, dict[tuple[str, str], Violation]()
-    columns = [c.name for c in table.columns]
-    for column, check, count, examples in _found(written.select(*columns), _validate(table, k)):
-        if check == _CHECKED:
-            rows += count
+    for part in parts:
+        if part.check == _CHECKED:
+            rows += part.rows
             continue
-        violation = found.setdefault((column, check), Violation(column, check, 0, []))
-        violation.rows += count
-        violation.examples = [*violation.examples, *examples][:_EXAMPLES]
+        violation = found.setdefault((part.column, part.check), Violation(part.column, part.check, 0, []))
+        violation.rows += part.rows
+        violation.examples = [*violation.examples, *part.examples][:_EXAMPLES]
     return rows, list(found.values())
-
-
-def _found(written: FileScan | DataFrame, validate: Validate) -> Iterable[Any]:
-    if isinstance(written, FileScan) and written.nbytes <= _CHUNK:
-        return [row.values() for batch in validate(written.batches()) for row in batch.to_pylist()]
-    return written.mapInArrow(validate, _FOUND).collect()
 
 
 def repeated_keys(table: Table, whole: DataFrame, written: DataFrame | None) -> list[Violation]:
@@ -87,7 +92,7 @@ def repeated_keys_of_few(table: Table, whole: ds.Dataset) -> list[Violation]:
 
 
 def _repeated(table: Table, rows: int, examples: list[dict[str, object]]) -> Violation:
-    return Violation(", ".join(table.key), "unique", rows, [_key(example) for example in examples])
+    return Violation(", ".join(table.key), "unique", rows, [key_in_words(row) for row in examples])
 
 
 def _validate(table: Table, k: int | None) -> Validate:
@@ -99,20 +104,14 @@ def _validate(table: Table, k: int | None) -> Validate:
 
         for chunk in _chunks(batches):
             rows = pl.DataFrame(pa.Table.from_batches(chunk))
-            found = [("", _CHECKED, len(rows), list[str]())]
+            found = [Violation("", _CHECKED, len(rows), [])]
             for column, check, where in broken_checks(table.name, rows, k):
                 wrong = rows.select(table.key) if where is None else rows.select(table.key).filter(where)
-                found.append((column, check, len(wrong), [_key(row) for row in wrong.head(_EXAMPLES).to_dicts()]))
-            yield pa.RecordBatch.from_pylist(
-                [dict(zip(("column", "check", "rows", "examples"), f, strict=True)) for f in found], _SCHEMA
-            )
+                examples = [key_in_words(row) for row in wrong.head(_EXAMPLES).to_dicts()]
+                found.append(Violation(column, check, len(wrong), examples))
+            yield pa.RecordBatch.from_pylist([asdict(violation) for violation in found], _SCHEMA)
 
     return validate
-
-
-_SCHEMA = pa.schema(
-    [("column", pa.string()), ("check", pa.string()), ("rows", pa.int64()), ("examples", pa.list_(pa.string()))]
-)
 
 
 def _chunks(batches: Batches) -> Iterator[list[pa.RecordBatch]]:
@@ -126,7 +125,3 @@ def _chunks(batches: Batches) -> Iterator[list[pa.RecordBatch]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _key(row: dict[str, object]) -> str:
-    return ", ".join(f"{name}={short(value)}" for name, value in row.items())

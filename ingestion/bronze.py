@@ -13,6 +13,7 @@ modification time; a photo is known by its bytes (image_id).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -23,10 +24,11 @@ from pyspark.sql import functions as F
 
 from catalog.blocklist import BlockList
 from catalog.errors import AuditError
-from ingestion.counts import Conflict, Counts
+from ingestion.counts import UNSETTLED, VERSION, Conflict, Counts
 from ingestion.placement import place
 from ingestion.reading import BLOCKED, CHECKED_SCHEMA, check_files
 from ingestion.source import list_source
+from ingestion.walk import Source
 
 # Arguments: title; expected rows, None if unknown. Shows the progress of the Spark jobs started inside the context.
 Progress = Callable[[str, int | None], AbstractContextManager[object]]
@@ -34,9 +36,6 @@ Progress = Callable[[str, int | None], AbstractContextManager[object]]
 _BYTES_PER_FILE = 96 * 1024 * 1024  # photos per Parquet file, a good size for readers
 _FILES_PER_TASK = 1024  # most source files read by one task, whatever their size
 _CONFLICTS_SHOWN = 200
-VERSION = ["source_path", "size", "source_modified_at"]  # identifies one version of a source file
-# Files quarantined for this reason are tried again: permissions, network or memory may have changed since.
-UNSETTLED = "unreadable source"
 
 
 class Ingestion:
@@ -45,7 +44,6 @@ class Ingestion:
     Args:
         known_images, known_quarantine: the current tables, None if they do not exist.
         batch: value of the column batch of the added rows.
-        include, exclude: globs that a file's path below the source must, or must not, match.
         block_lists: photos to leave out.
         arrivals: the files to look at, as `list_source` has them; without them, the source is listed.
     """
@@ -53,13 +51,11 @@ class Ingestion:
     def __init__(
         self,
         spark: SparkSession,
-        source: str,
+        source: Source,
         known_images: DataFrame | None,
         known_quarantine: DataFrame | None,
         batch: str,
         progress: Progress,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
         block_lists: Sequence[BlockList] = (),
         arrivals: DataFrame | None = None,
     ) -> None:
@@ -68,7 +64,7 @@ class Ingestion:
         self._arriving = arrivals is not None
         self._added = {"batch": F.lit(batch)}
         self._now = F.lit(datetime.now(UTC))
-        listed = list_source(spark, source, include, exclude) if arrivals is None else arrivals
+        listed = list_source(spark, source) if arrivals is None else arrivals
         listed.persist()
         files = listed.where("ignored IS NULL").drop("ignored")
         settled = known_quarantine.where(F.col("reason") != UNSETTLED) if known_quarantine is not None else None
@@ -181,13 +177,11 @@ class Ingestion:
         if self._placed is not None:
             self._placed.unpersist()
 
-    def _count_outcomes(self) -> dict[str, int]:
+    def _count_outcomes(self) -> Counter[str]:
         """Number of files read in this run per outcome (see placement.py)."""
-        none = dict.fromkeys(("stored", "relabelled", "moved", "duplicate", "conflict"), 0)
         if self._placed is None:
-            return none | {"stored": self._pending - self._rejected - self._blocked}
-        rows = self._placed.groupBy("outcome").count().collect()
-        return none | {row["outcome"]: row["count"] for row in rows}
+            return Counter(stored=self._pending - self._rejected - self._blocked)
+        return Counter({row["outcome"]: row["count"] for row in self._placed.groupBy("outcome").count().collect()})
 
 
 def _any_known(read: DataFrame, images: DataFrame) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from PIL import Image, UnidentifiedImageError
 
@@ -55,44 +55,47 @@ _OTHERS: Final = (  # not images, but often found under an image's name
     (b"pk\3\4", "a ZIP archive"),
 )
 
-Why = Literal["not an image", "unsupported format", "truncated"]
+Reason = Literal[
+    "empty",
+    "not an image",
+    "unsupported format",
+    "truncated",
+    "unsupported mode",
+    "too small",
+    "too large",
+    "unreadable source",
+    "label missing",
+]
 
 
-class Unreadable(Exception):
-    """The file is not an image, or an image that cannot be opened."""
+class Rejected(Exception):
+    """The photo cannot be used. reason: one of the fixed reasons; detail: what was found."""
 
-    def __init__(self, why: Why, detail: str) -> None:
-        super().__init__(detail)
-        self.why = why
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
         self.detail = detail
 
 
-class Opened(NamedTuple):
-    """An opened image whose pixels are not decoded yet, and its format."""
-
-    image: Image.Image
-    format: str  # one of ACCEPTED
-
-
-def open_photo(data: bytes) -> Opened:
-    """Open a photo: read its header, but decode no pixels. Raises Unreadable."""
+def open_photo(data: bytes) -> tuple[Image.Image, str]:
+    """Open a photo without decoding its pixels. Returns its format, too, one of ACCEPTED. Raises Rejected."""
     name = format_of(data)
     if name is None:
-        raise Unreadable("not an image", f"{_guess(data)}; accepted: {', '.join(ACCEPTED)}")
+        raise Rejected("not an image", f"{_guess(data)}; accepted: {', '.join(ACCEPTED)}")
     if name not in ACCEPTED:
-        raise Unreadable("unsupported format", f"{name}; accepted: {', '.join(ACCEPTED)}")
+        raise Rejected("unsupported format", f"{name}; accepted: {', '.join(ACCEPTED)}")
     if name == "HEIC":
         _register_heic()
     try:
         image = Image.open(io.BytesIO(data), formats=[_PILLOW.get(name, name)])
         preview = name == "TIFF" and _is_preview(image)
     except UnidentifiedImageError as error:
-        raise Unreadable("truncated", f"{name}: header cut short or damaged") from error
+        raise Rejected("truncated", f"{name}: header cut short or damaged") from error
     except Exception as error:  # with hostile bytes a parser may raise nearly anything
-        raise Unreadable("truncated", f"{name} header: {error}") from error
+        raise Rejected("truncated", f"{name} header: {error}") from error
     if preview:
-        raise Unreadable("unsupported format", f"camera raw (a TIFF of a preview); accepted: {', '.join(ACCEPTED)}")
-    return Opened(image, name)
+        raise Rejected("unsupported format", f"camera raw (a TIFF of a preview); accepted: {', '.join(ACCEPTED)}")
+    return image, name
 
 
 def format_of(data: bytes) -> str | None:

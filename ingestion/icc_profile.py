@@ -10,6 +10,7 @@ the profile of a screen or scanner names the device, the date of its calibration
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from typing import Final
 
@@ -35,9 +36,9 @@ def bare_profile(profile: bytes) -> bytes:
     header = bytearray(profile[:_HEADER])
     for start, end in _ZEROED:
         header[start:end] = bytes(end - start)
-    tags = {b"desc": _description(header[8]), b"cprt": _copyright(header[8])}  # tags that every profile must have
-    for row in range(_HEADER + 4, _HEADER + 4 + 12 * count, 12):
-        name, start, size = profile[row : row + 4], *_numbers(profile[row + 4 : row + 12])
+    tags = _texts(header[8])
+    table = profile[_HEADER + 4 : _HEADER + 4 + 12 * count]
+    for name, start, size in struct.iter_unpack(">4sII", table[: len(table) // 12 * 12]):
         if name in _COLOUR_TAGS and start + size <= len(profile):
             tags[name] = profile[start : start + size]
     return _assemble(header, tags) if _COLOUR_TAGS & tags.keys() else b""
@@ -57,22 +58,14 @@ def _assemble(header: bytearray, tags: dict[bytes, bytes]) -> bytes:
     return b"".join([bytes(header), _bytes(len(tags)), *table, *padded])
 
 
-def _description(version: int) -> bytes:
+def _texts(version: int) -> dict[bytes, bytes]:
+    """The tags that every profile must have: description and copyright."""
+    if version >= 4:
+        wide = _TEXT.encode("utf-16-be")
+        text = b"mluc\0\0\0\0" + _bytes(1) + _bytes(12) + b"enUS" + _bytes(len(wide)) + _bytes(28) + wide
+        return {b"desc": text, b"cprt": text}
     text = _TEXT.encode() + b"\0"
-    return _unicode() if version >= 4 else b"desc\0\0\0\0" + _bytes(len(text)) + text + bytes(78)
-
-
-def _copyright(version: int) -> bytes:
-    return _unicode() if version >= 4 else b"text\0\0\0\0" + _TEXT.encode() + b"\0"
-
-
-def _unicode() -> bytes:
-    text = _TEXT.encode("utf-16-be")
-    return b"mluc\0\0\0\0" + _bytes(1) + _bytes(12) + b"enUS" + _bytes(len(text)) + _bytes(28) + text
-
-
-def _numbers(pair: bytes) -> tuple[int, int]:
-    return int.from_bytes(pair[:4], "big"), int.from_bytes(pair[4:], "big")
+    return {b"desc": b"desc\0\0\0\0" + _bytes(len(text)) + text + bytes(78), b"cprt": b"text\0\0\0\0" + text}
 
 
 def _bytes(number: int) -> bytes:

@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from PIL import Image, ImageChops
 
-from ingestion import formats, jpeg
+from ingestion import jpeg
+from ingestion.formats import Reason as Reason  # it and Rejected are part of this module's interface
+from ingestion.formats import Rejected as Rejected
+from ingestion.formats import format_of, open_photo
 from ingestion.srgb import UnsupportedMode, to_srgb
 
 MIN_SIDE: Final = 32  # px; smaller photos would be mostly interpolation at the network's input size
@@ -28,18 +31,6 @@ MAX_SCALED_PIXELS: Final = 200_000_000  # px; for baseline JPEGs, decoded at a h
 MAX_BYTES: Final = 64 * 1024 * 1024  # bytes; larger files are not read
 _SCALED: Final = 16_000_000  # px; a JPEG above MAX_PIXELS is scaled down to about this size
 _LARGE: Final = 16_000_000  # px; above, check in colour, so that bronze needs as much memory as silver will
-
-Reason = Literal[
-    "empty",
-    "not an image",
-    "unsupported format",
-    "truncated",
-    "unsupported mode",
-    "too small",
-    "too large",
-    "unreadable source",
-    "label missing",
-]
 
 _ORIENTATION: Final = 0x0112  # the EXIF tag
 _TURNS: Final = {  # orientation → the operation that makes the photo upright
@@ -54,15 +45,6 @@ _TURNS: Final = {  # orientation → the operation that makes the photo upright
 _LYING: Final = 5  # orientations from here on swap width and height
 
 Image.MAX_IMAGE_PIXELS = None  # our own limits apply instead, with clearer messages
-
-
-class Rejected(Exception):
-    """The photo cannot be used. reason: one of the fixed reasons; detail: what was found."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 class Facts(NamedTuple):
@@ -164,15 +146,15 @@ def _brightness(image: Image.Image) -> Image.Image:
     return image
 
 
-def _open(data: bytes) -> formats.Opened:
+def _open(data: bytes) -> tuple[Image.Image, str]:
     try:
-        return formats.open_photo(data)
-    except formats.Unreadable as error:
-        header = jpeg.header(data) if formats.format_of(data) == "JPEG" else None
+        return open_photo(data)
+    except Rejected as error:
+        header = jpeg.header(data) if format_of(data) == "JPEG" else None
         if header and header.bits > 8:
             said = f"a JPEG of {header.bits} bits per sample; 8 are read: export it as an ordinary JPEG"
             raise Rejected("unsupported mode", said) from error
-        raise Rejected(error.why, error.detail) from error
+        raise
 
 
 def _fit(image: Image.Image, data: bytes, format: str) -> tuple[int, int] | None:

@@ -32,10 +32,8 @@ def place(read: DataFrame, known: DataFrame | None, files: DataFrame) -> DataFra
     """
     accepted = read.where("reason IS NULL").drop("reason", "detail")
     if known is None:
-        joined = accepted.withColumns(
-            {"known_label": F.lit(None).cast("string"), "known_path": F.lit(None).cast("string")}
-        )
-        joined = joined.withColumn("gone", F.lit(False))
+        none = F.lit(None).cast("string")
+        joined = accepted.withColumns({"known_label": none, "known_path": none, "gone": F.lit(False)})
     else:
         photos = known.select("image_id", F.col("label").alias("known_label"), F.col("source_path").alias("known_path"))
         joined = accepted.join(photos, "image_id", "left")

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pyarrow as pa
+from more_itertools import constrained_batches
 
 from catalog.blocklist import BlockList
 from catalog.storage import filesystem, is_remote
+from catalog.tables import arrow_schema
 from ingestion.admission import admit, image_id_of
 from ingestion.photo import MAX_BYTES, Rejected
 
@@ -27,24 +29,11 @@ _REQUESTS = 32  # concurrent requests to a bucket; at 50 ms each, 640 photos/s p
 BLOCKED = "blocked"  # the reason of a photo on a block list; it is left out, not quarantined
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # in an export, label=… of this name would be read as null
 _MAX_FOLDER_NAME = 255  # bytes; the limit of common file systems
-_ARROW = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("label", pa.string()),
-        ("source_path", pa.string()),
-        ("content", pa.binary()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("size", pa.int64()),
-        ("source_modified_at", pa.timestamp("us", tz="UTC")),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
 CHECKED_SCHEMA = (
     "image_id string, label string, source_path string, content binary, width int, height int, size bigint, "
     "source_modified_at timestamp, reason string, detail string"
 )
+_ARROW = arrow_schema(CHECKED_SCHEMA)
 
 
 def check_files(batches: Iterable[pa.RecordBatch], block_lists: Sequence[BlockList] = ()) -> Iterator[pa.RecordBatch]:
@@ -52,59 +41,37 @@ def check_files(batches: Iterable[pa.RecordBatch], block_lists: Sequence[BlockLi
 
     A file whose photo is on a block list gets the reason BLOCKED.
     """
-    rows: list[dict[str, object]] = []
-    held = 0
-    for file, content in with_content(file for batch in batches for file in batch.to_pylist()):
-        row, size = _check_file(file, content, block_lists)
-        if rows and (held + size > _BATCH_BYTES or len(rows) >= _BATCH_ROWS):
-            yield pa.RecordBatch.from_pylist(rows, _ARROW)
-            rows, held = [], 0
-        rows.append(row)
-        held += size
-    if rows:
-        yield pa.RecordBatch.from_pylist(rows, _ARROW)
+    files = with_content(file for batch in batches for file in batch.to_pylist())
+    rows = (_check_file(file, content, block_lists) for file, content in files)
+    groups = constrained_batches(rows, _BATCH_BYTES, _BATCH_ROWS, lambda row: len(row["content"] or b""), strict=False)
+    return map(lambda group: pa.RecordBatch.from_pylist(group, _ARROW), groups)  # keeps no group while the next grows
 
 
-File = dict[str, Any]  # one row of the listing
+File = dict[str, Any]  # one row of the listing, or of CHECKED_SCHEMA
 Content = bytes | Rejected  # a file's bytes, or why they could not be read
 
 
 def with_content(files: Iterable[File]) -> Iterator[tuple[File, Content]]:
     """Yield every file with its bytes, in order. Files in a bucket are fetched concurrently."""
     with ThreadPoolExecutor(_REQUESTS) as pool:  # starts threads only when there is work
-        for group in _groups(files):
+        for group in constrained_batches(files, _AHEAD_BYTES, _REQUESTS, lambda file: file["size"], strict=False):
             remote = is_remote(group[0]["source_path"])
             yield from zip(group, pool.map(_read, group) if remote else map(_read, group), strict=True)
 
 
-def _groups(files: Iterable[File]) -> Iterator[list[File]]:
-    """Group files to read together: at most _REQUESTS files and _AHEAD_BYTES bytes, but at least one file."""
-    group: list[File] = []
-    size = 0
-    for file in files:
-        if group and (len(group) >= _REQUESTS or size + file["size"] > _AHEAD_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(file)
-        size += file["size"]
-    if group:
-        yield group
-
-
-def _check_file(file: File, content: Content, block_lists: Sequence[BlockList]) -> tuple[dict[str, object], int]:
-    """Check one file; returns its row of CHECKED_SCHEMA and the size of the content in bytes, 0 if rejected."""
+def _check_file(file: File, content: Content, block_lists: Sequence[BlockList]) -> File:
+    """Check one file; returns its row of CHECKED_SCHEMA."""
     row = {**file, "image_id": None, "content": None, "width": None, "height": None}
     if isinstance(content, Rejected):
-        return row | {"reason": content.reason, "detail": content.detail}, 0
+        return row | {"reason": content.reason, "detail": content.detail}
     try:
         photo, facts = admit(content)
     except Rejected as rejection:
-        return row | {"reason": rejection.reason, "detail": rejection.detail}, 0
+        return row | {"reason": rejection.reason, "detail": rejection.detail}
     image_id = image_id_of(photo)
     if any(image_id in block_list for block_list in block_lists):
-        return row | {"reason": BLOCKED}, 0
-    facts_of_it = {"image_id": image_id, "content": photo, "width": facts.width, "height": facts.height}
-    return row | facts_of_it, len(photo)
+        return row | {"reason": BLOCKED}
+    return row | {"image_id": image_id, "content": photo, "width": facts.width, "height": facts.height}
 
 
 def _read(file: File) -> Content:

@@ -42,7 +42,7 @@ class Source(NamedTuple):
 
     def walk(self, path: str, deep: bool) -> Iterator[SourceFile]:
         """List the files of a folder of the source; with deep, also those in its subfolders."""
-        yield from map(self._judged, walk_remote(path, deep) if is_remote(path) else walk_local(path, deep))
+        return map(self._judged, walk_remote(path, deep) if is_remote(path) else walk_local(path, deep))
 
     def look(self, path: str) -> SourceFile | None:
         """One file of the source as it is now; None if it is gone.
@@ -68,33 +68,22 @@ def subfolders_of(path: str) -> list[str]:
         fs, inner = filesystem(path)
         found = fs.get_file_info(pafs.FileSelector(inner, allow_not_found=True))
         return sorted("s3://" + f.path.rstrip("/") for f in found if f.type == pafs.FileType.Directory)
-    try:
-        with os.scandir(path) as entries:
-            return sorted(e.path for e in entries if _is_folder(e) and is_utf8(e.path) and not _loops(e))
-    except OSError:
-        return []  # reported when this folder's files are listed
+    _, names, _ = next(os.walk(path), (path, [], []))  # an error is reported when this folder's files are listed
+    below = (os.path.join(path, name) for name in names)
+    return sorted(folder for folder in below if is_utf8(folder) and not _loops(folder))
 
 
 def walk_local(path: str, deep: bool) -> Iterator[SourceFile]:
     """List the files of a local folder. Symbolic links are followed, except links to a parent folder."""
-    try:
-        with os.scandir(path) as found:
-            entries = sorted(found, key=lambda e: os.fsencode(e.name))
-    except OSError as error:
-        yield _unreadable(path, error.strerror or str(error))
-        return
-    if not entries and path.lower().endswith(_PHOTO_SUFFIXES):
-        yield SourceFile(
-            as_text(path), _label(as_text(path)), 0, None, "not an image", "an empty folder named like a photo"
-        )
-    for entry in entries:
-        if _is_folder(entry):
-            if not is_utf8(entry.path):
-                yield _unreadable(entry.path, "its path is not UTF-8: rename it")
-            elif deep and not _loops(entry):
-                yield from walk_local(entry.path, deep)
-            continue
-        yield _describe(entry.path)
+    errors: list[OSError] = []
+    for folder, subfolders, names in os.walk(path, onerror=errors.append, followlinks=True):
+        if not (subfolders or names) and folder.lower().endswith(_PHOTO_SUFFIXES):
+            yield _unusable(folder, "an empty folder named like a photo", "not an image")
+        wrong = [name for name in subfolders if not is_utf8(name)]
+        yield from map(_describe, sorted(os.path.join(folder, name) for name in (*names, *wrong)))
+        subfolders[:] = sorted(n for n in subfolders if deep and is_utf8(n) and not _loops(os.path.join(folder, n)))
+    for error in errors:
+        yield _unusable(error.filename, error.strerror or str(error))
 
 
 def walk_remote(path: str, deep: bool) -> Iterator[SourceFile]:
@@ -121,13 +110,13 @@ def _describe_object(found: pafs.FileInfo) -> SourceFile:
 
 def _describe(path: str) -> SourceFile:
     if not is_utf8(path):
-        return _unreadable(path, "its path is not UTF-8: rename it")
+        return _unusable(path, "its path is not UTF-8: rename it")
     try:
         found = os.stat(path)
     except OSError as error:  # a broken link, or deleted since it was listed
-        return _unreadable(path, error.strerror or str(error))
+        return _unusable(path, error.strerror or str(error))
     if not stat.S_ISREG(found.st_mode):
-        return _unreadable(path, "neither a file nor a folder")
+        return _unusable(path, "neither a file nor a folder")
     return SourceFile(path, _label(path), found.st_size, _modified(found))
 
 
@@ -144,8 +133,8 @@ def _label(path: str) -> str | None:
     return None if is_service_folder(name) else name or None
 
 
-def _unreadable(path: str, detail: str) -> SourceFile:
-    return SourceFile(as_text(path), _label(as_text(path)), 0, None, "unreadable source", detail)
+def _unusable(path: str, detail: str, reason: str = "unreadable source") -> SourceFile:
+    return SourceFile(as_text(path), _label(as_text(path)), 0, None, reason, detail)
 
 
 def as_text(path: str) -> str:
@@ -158,16 +147,9 @@ def is_utf8(path: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, or a target without permission: `_describe` reports it
+def _loops(path: str) -> bool:
+    """Whether the path is a link to one of its parent folders."""
+    if not os.path.islink(path):
         return False
-
-
-def _loops(entry: os.DirEntry[str]) -> bool:
-    """Whether the entry is a link to one of its parent folders."""
-    if not entry.is_symlink():
-        return False
-    target = os.path.realpath(entry.path)
-    return any(os.path.realpath(folder) == target for folder in PurePosixPath(entry.path).parents)
+    target = os.path.realpath(path)
+    return any(os.path.realpath(folder) == target for folder in PurePosixPath(path).parents)

@@ -59,11 +59,11 @@ class AthenaServer:
                     bucket.create(CreateBucketConfiguration={"LocationConstraint": REGION})
             append(open_lake(lake, prefix), "gold.fruit_vectors", vectors("Fig", (1.0, 2.0)))
 
-    def answers(self, columns: Sequence[tuple[str, str]], *rows: Sequence[str | None], header: bool = True) -> None:
+    def answers(self, columns: Sequence[tuple[str, str]], *rows: Sequence[str | None]) -> None:
         """Queue the result of the next query: columns as (name, Athena type), values as text."""
-        told = [[name for name, _ in columns]] if header else []
+        told = [[name for name, _ in columns], *rows]
         result = {
-            "rows": [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in [*told, *rows]],
+            "rows": [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in told],
             "column_info": [
                 {"Name": name, "Type": type_, "Precision": 10, "Scale": 2, "Nullable": "UNKNOWN"}
                 for name, type_ in columns

@@ -91,15 +91,15 @@ class AwsServer:
         self.calls.clear()
 
     @contextmanager
-    def answering(self, operation: str, told: Told, times: int | None = None) -> Iterator[list[dict[str, Any]]]:
+    def answering(self, operation: str, told: Told) -> Iterator[list[dict[str, Any]]]:
         """Let a function answer an operation of Glue (`UpdateTable`), or requests to S3 (`PUT /bucket/key`).
 
-        Optionally limited to a number of times. Yields the list of requests answered.
+        Yields the list of requests answered.
         """
         seen: list[dict[str, Any]] = []
 
         def counted(request: dict[str, Any]) -> Response | None:
-            answer = told(request) if times is None or len(seen) < times else None
+            answer = told(request)
             if answer is not None:
                 seen.append(request)
             return answer
@@ -141,10 +141,6 @@ def _session(region: str = REGION) -> boto3.Session:
 def glue_error(code: str, message: str = "", status: int = 400) -> Response:
     """Make an error response of Glue."""
     return Response(json.dumps({"__type": code, "Message": message}), status, mimetype="application/x-amz-json-1.1")
-
-
-def glue_answer(**fields: object) -> Response:
-    return Response(json.dumps(fields), mimetype="application/x-amz-json-1.1")
 
 
 def s3_error(code: str, status: int) -> Response:

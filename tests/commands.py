@@ -6,13 +6,14 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from bootstrap.cli import exits, main, options
+from bootstrap.cli import main, options
 
 
 class Done(NamedTuple):
@@ -21,6 +22,9 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
+
+
+Here = Callable[..., Done]  # `fruitlake` in the test's folder
 
 
 def fruitlake(*arguments: str, cwd: Path, **variables: str) -> Done:
@@ -39,7 +43,7 @@ def fruitlake_here(*arguments: str, cwd: Path, **variables: str) -> int:
         given = {"COLUMNS": "200", "XDG_CACHE_HOME": str(cwd / "cache")} | variables
         for name, value in given.items():
             patch.setenv(name, value)
-        for console in (options.console, options.stderr, exits.errors):  # they read COLUMNS when created
+        for console in (options.console, options.stderr):  # they read COLUMNS when created
             patch.setattr(console, "width", int(given["COLUMNS"]))
         with pytest.raises(SystemExit) as ended:
             main()

@@ -26,12 +26,13 @@ _LONGEST = {"training", "torture"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that need a Spark session, or stacks on the moto server, as slow: `-m "not slow"` starts no JVM.
 
-    Folders with a few tests that take minutes go first, so that they do not run alone at the end.
+    Files with such tests go first, above all those with tests that take minutes, so that none runs alone at the end.
     """
-    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
     for item in items:
         if item.get_closest_marker("exhaustive") or _SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.parent.name not in _LONGEST, item.path not in slow))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,6 +96,15 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def built_once(shared: Path) -> Iterator[bool]:
+    """Hold the lock of a folder that all test processes share; yields whether the block must fill the folder."""
+    shared.mkdir(parents=True, exist_ok=True)
+    with locked(shared):
+        yield not (shared / "whole").exists()
+        (shared / "whole").touch()
+
+
 @pytest.fixture(scope="session")
 def spark(cache_folder: Path, aws_server: AwsServer) -> SparkSession:
     """The Spark session of this test process; opening a lake makes it the session's catalog.
@@ -114,11 +124,10 @@ def built(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSes
     """
     shared = (cache / "built").resolve()  # the same path in all processes, because rows contain the paths of photos
     first = Lake(shared / "photos", shared / AWKWARD_FOLDER, cache)
-    with locked(shared):
-        if not (shared / "whole").exists():
+    with built_once(shared) as missing:
+        if missing:
             _write_photos(first.photos)
             first.run()
-            (shared / "whole").touch()
     lake = first.copy(tmp_path_factory.mktemp("built") / AWKWARD_FOLDER)
     before = _snapshots(lake)
     yield lake

@@ -30,15 +30,13 @@ from tests.conftest import locked
 
 VERSION = "476"
 _SERVER = Jar(
-    "io.trino",
-    "trino-server-core",
-    VERSION,
+    f"io.trino:trino-server-core:{VERSION}",
     "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
     194,
     "tar.gz",
 )
 _ICEBERG = Jar(
-    "io.trino", "trino-iceberg", VERSION, "99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c", 346, "zip"
+    f"io.trino:trino-iceberg:{VERSION}", "99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c", 346, "zip"
 )
 _STARTS_WITHIN = 300  # seconds; ten on an idle machine
 _CATALOG = "lake"

@@ -77,32 +77,28 @@ def _merge(a: Part, b: Part) -> Part:
 
 def _reduce_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Sum rows and products relative to the partition's first row; yield one part at the end."""
-    origin = total = products = np.zeros(0)
-    n, held, waiting = 0, list[npt.NDArray[np.float32]](), 0
-
-    def multiply() -> None:
-        nonlocal total, products
-        x = np.concatenate(held).astype(np.float64) - origin
-        total = total + x.sum(axis=0)
-        products = products + x.T @ x
-
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        matrix = to_matrix(batch.column(0))
+    n, origin, total, products = 0, np.zeros(()), np.zeros(()), np.zeros(())
+    for matrix in _matrices(batches):
         if not n:
             origin = matrix[0].astype(np.float64)
-            total, products = np.zeros(len(origin)), np.zeros((len(origin), len(origin)))
-        held.append(matrix)
-        n, waiting = n + len(matrix), waiting + len(matrix)
-        if waiting >= ROWS_PER_PRODUCT:
-            multiply()
-            held, waiting = [], 0
-    if held:
-        multiply()
+        x = matrix.astype(np.float64) - origin
+        n, total, products = n + len(x), total + x.sum(axis=0), products + x.T @ x
     if n:
         scatter = products - np.outer(total, total) / n
         yield _to_batch(Part(n, origin + total / n, scatter[np.triu_indices(len(origin))]))
+
+
+def _matrices(batches: Iterable[pa.RecordBatch]) -> Iterator[npt.NDArray[np.float32]]:
+    """The vectors as matrices of at least ROWS_PER_PRODUCT rows; the last one may have fewer."""
+    held = list[npt.NDArray[np.float32]]()
+    for batch in batches:
+        if batch.num_rows:
+            held.append(to_matrix(batch.column(0)))
+        if sum(map(len, held)) >= ROWS_PER_PRODUCT:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
 
 
 def _merge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -38,7 +38,8 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
     Raises the FruitlakeError of a model that failed, RunError with dbt's message, or KeyboardInterrupt.
     """
     target = target_folder(run)
-    with _environment(run, target):
+    parsed = run.cache / "dbt" / "partial_parse.msgpack"  # saves the first run on a new lake a second of parsing
+    with _environment(run, target, parsed):
         from dbt.cli.main import dbtRunner  # takes a second, and reads the environment
 
         from transforms.session_job import register
@@ -48,7 +49,8 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
             result = dbtRunner().invoke([*(["--quiet", "--log-level", "none"] if quiet else []), *arguments])
         finally:
             run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off
-            _keep_parsed(target, run.cache)
+            with suppress(FileNotFoundError):  # another run may have moved it, or nothing was parsed
+                os.replace(target / parsed.name, parsed)
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     if failures:
@@ -62,7 +64,7 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
 
 
 @contextmanager
-def _environment(run: Run, target: Path) -> Iterator[None]:
+def _environment(run: Run, target: Path, parsed: Path) -> Iterator[None]:
     """Set the variables that dbt and the project's macros read, for one command."""
     variables = {
         "DBT_PROJECT_DIR": str(PROJECT),
@@ -74,28 +76,16 @@ def _environment(run: Run, target: Path) -> Iterator[None]:
         "DBT_CACHE_SELECTED_ONLY": "true",  # Glue refuses to list databases that do not exist yet
         "FRUITLAKE_DATABASE_PREFIX": run.lake.prefix,  # read by macros/generate_schema_name.sql
     }
-    if _parsed(run.cache).exists():  # saves the first run on a new lake a second of parsing
-        variables["DBT_PARTIAL_PARSE_FILE_PATH"] = str(_parsed(run.cache))
-    before = dict(os.environ)
+    if parsed.exists():
+        variables["DBT_PARTIAL_PARSE_FILE_PATH"] = str(parsed)
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name in variables:
-            if name in before:
-                os.environ[name] = before[name]
-            else:
-                os.environ.pop(name, None)
-
-
-def _keep_parsed(target: Path, cache: Path) -> None:
-    """Move the parsed project from dbt's target folder to where the next command reads it."""
-    with suppress(FileNotFoundError):  # another run may have moved it, or nothing was parsed
-        os.replace(target / _parsed(cache).name, _parsed(cache))
-
-
-def _parsed(cache: Path) -> Path:
-    return cache / "dbt" / "partial_parse.msgpack"
+        for name in variables.keys() - before.keys():
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _said(result: Any) -> str:

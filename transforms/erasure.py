@@ -21,7 +21,6 @@ from typing import Any
 
 from catalog.blocklist import block
 from catalog.branch import drop_branches
-from catalog.checkpoints import checkpoints
 from catalog.erasure_scope import PHOTO_TABLES, Unwanted, count_rows, unwanted
 from catalog.erasures import Erasure, Record, finish
 from catalog.lake import Lake
@@ -29,8 +28,8 @@ from catalog.maintenance import carry_out, drop_deleted_entries, forget, plan
 from catalog.storage import delete_folder
 from catalog.tables import TABLES
 from transforms.dbt import artifacts_folder, build_models
-from transforms.publish import Deletion, publish
-from transforms.run import Run
+from transforms.publish import publish
+from transforms.run import BuildResult, Run
 from transforms.stored_pca import load_pca
 
 _VIEW = "fruitlake_unwanted"
@@ -83,7 +82,8 @@ def _delete(run: Run, table: str, values: Unwanted) -> None:
     if run.current(table) is None:
         return
     if count_rows(run.lake, table, values):
-        publish(run, table, Deletion(_condition(run, values)))
+        none = run.spark.createDataFrame([], TABLES[table].ddl)
+        publish(run, table, BuildResult(none, delete=_condition(run, values)))
     drop_deleted_entries(run.spark, run.lake, table)
     current = run.lake.current(table)
     assert current is not None  # it was there
@@ -126,7 +126,7 @@ def _delete_traces(run: Run) -> None:
     dbt's compiled models name no photos and stay.
     """
     delete_folder(f"{run.lake.uri}/reports")
-    delete_folder(checkpoints(run.lake))
+    delete_folder(run.lake.checkpoints)
     folder = artifacts_folder(run.cache, run.lake.uri)
     shutil.rmtree(folder / "logs", ignore_errors=True)
     (folder / "target" / "run_results.json").unlink(missing_ok=True)

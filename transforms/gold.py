@@ -19,7 +19,6 @@ from catalog.scan import FileScan, data_files
 from catalog.tables import PCA
 from transforms.incremental import lacking
 from transforms.pca import VariancePCA
-from transforms.pca_drift import explained
 from transforms.run import BuildResult, Run
 from transforms.stored_pca import StoredPca, load_pca
 
@@ -29,14 +28,18 @@ _KEPT = StructType([StructField("image_id", StringType()), StructField("label", 
 
 
 def fit_pca(run: Run, features: DataFrame, incremental: bool) -> BuildResult | None:
-    """The new row of gold.pca; None to keep the stored PCA: incremental, same model and variance target, no --refit."""
-    _check_features(run)
+    """The new row of gold.pca; None to keep the stored PCA: incremental, same model and variance target, no --refit.
+
+    Raises RunError if silver is empty.
+    """
+    if not run.snapshots[_FEATURES].rows:
+        raise RunError("gold is made of silver, which has no features: run `fruitlake run silver` first")
     stored = load_pca(run.lake) if run.current(PCA.name) else None
     wanted = (run.model_id, run.variance)
     if stored and incremental and not run.refit and (stored.model_id, stored.variance_target) == wanted:
         return None
     mine = _scan(run, run.model_id, ["features"])
-    model = VariancePCA(inputCol="features", outputCol="vector", variance=run.variance).fit_scan(mine)
+    model = VariancePCA(run.variance).fit_scan(mine)
     row = pa.table(
         {
             "pca_id": [run.id],
@@ -70,7 +73,7 @@ def project(run: Run, features: DataFrame, pca: DataFrame, incremental: bool) ->
     new = _scan(run, stored.model_id, ["image_id", "label", "features"], lacks.batches)
     # a batch may have been partly projected
     rows = _vectors(new, stored).join(lacks.image_ids, "image_id", "left_semi")
-    shares = explained(new, stored.model) if lacks.count else None
+    shares = stored.model.explained(new) if lacks.count else None
     return BuildResult(rows, lacks.corrections, expected=lacks.count + lacks.relabelled, explained=shares)
 
 
@@ -84,9 +87,3 @@ def _scan(run: Run, model_id: str, columns: list[str], batches: list[str] | None
     assert silver is not None  # dbt builds it first
     chosen = AlwaysTrue() if batches is None else In("batch", batches)  # type: ignore[misc,call-arg,arg-type]
     return FileScan(run.spark, data_files(silver, row_filter=chosen), columns, ("model_id", model_id))
-
-
-def _check_features(run: Run) -> None:
-    """Raise RunError if silver is empty."""
-    if not run.snapshots[_FEATURES].rows:
-        raise RunError("gold is made of silver, which has no features: run `fruitlake run silver` first")

@@ -21,28 +21,26 @@ def inputs_of(table: str, upstream: Sequence[str], snapshots: Mapping[str, Snaps
     """The fingerprint: `bronze.images@4711 model@mobilenetv2-onnx-… code@…`; only silver depends on the network."""
     inputs = [f"{name}@{snapshots[name].rows_id}" for name in sorted(upstream) if name in snapshots]
     inputs += [f"model@{model_id}"] if table == IMAGE_FEATURES.name else []
-    return " ".join([*inputs, f"code@{_digest(table)}"])
+    [code] = PROJECT.joinpath("models").glob(f"{table.replace('.', '/')}.*")
+    digest = hashlib.sha256(version("fruitlake").encode() + code.read_bytes()).hexdigest()[:12]
+    return " ".join([*inputs, f"code@{digest}"])
 
 
 def stands(table: str, snapshots: Mapping[str, Snapshot], model_id: str) -> bool:
     """Whether the table's current snapshot was made from its inputs' current state."""
-    stored = snapshots[table].properties.get("inputs", "") if table in snapshots else ""
-    upstream = [name for name, _, _ in (part.partition("@") for part in stored.split()) if name in TABLES]
-    return bool(stored) and stored == inputs_of(table, upstream, snapshots, model_id)
+    then, now = _then_and_now(table, snapshots, model_id)
+    return bool(then) and then == now
 
 
 def made_of(table: str, upstream: str, snapshots: Mapping[str, Snapshot], model_id: str) -> int | None:
     """The upstream snapshot that the table was made from; None if any other input may have changed, too."""
-    stored = snapshots[table].properties.get("inputs", "") if table in snapshots else ""
-    then = _by_name(stored)
-    now = _by_name(inputs_of(table, [name for name in then if name in TABLES], snapshots, model_id))
+    then, now = _then_and_now(table, snapshots, model_id)
     return int(then[upstream]) if upstream in then and then == now | {upstream: then[upstream]} else None
 
 
-def _by_name(inputs: str) -> dict[str, str]:
-    return {name: version for name, _, version in (part.partition("@") for part in inputs.split())}
-
-
-def _digest(table: str) -> str:
-    [code] = PROJECT.joinpath("models").glob(f"{table.replace('.', '/')}.*")
-    return hashlib.sha256(version("fruitlake").encode() + code.read_bytes()).hexdigest()[:12]
+def _then_and_now(table: str, snapshots: Mapping[str, Snapshot], model_id: str) -> list[dict[str, str]]:
+    """The inputs that the table was made from, by name, and their current state."""
+    stored = snapshots[table].properties.get("inputs", "") if table in snapshots else ""
+    upstream = [name for name in TABLES if f"{name}@" in stored]
+    now = inputs_of(table, upstream, snapshots, model_id)
+    return [dict(part.split("@") for part in inputs.split()) for inputs in (stored, now)]

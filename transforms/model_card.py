@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from catalog.errors import RunError
 from catalog.storage import write_object
+from transforms.arrow import to_matrix
 from transforms.featurizer import featurize
 from transforms.quantization import calibration_ids
 from transforms.weights import Featurizer
@@ -73,19 +74,12 @@ def compare(images: DataFrame, fp32: Featurizer, int8: Featurizer, variance: flo
         sample.unpersist()
         raise RunError(f"{count} photos beside those int8 is calibrated on are too few: {_FEWEST} or more are compared")
     try:
-        (a, labels, rate_a), (b, _, rate_b) = (_features(sample, featurizer) for featurizer in (fp32, int8))
+        (a, of_fp32), (b, of_int8) = (_measure(sample, featurizer, variance) for featurizer in (fp32, int8))
     finally:
         sample.unpersist()
     cosines = np.einsum("ij,ij->i", _unit(a), _unit(b))
-    return Card(
-        count,
-        variance,
-        Figures(fp32.model_id, components(a, variance), few_shot(a, labels), round(rate_a, 1)),
-        Figures(int8.model_id, components(b, variance), few_shot(b, labels), round(rate_b, 1)),
-        float(cosines.mean()),
-        float(cosines.min()),
-        float((_nearest(a) == _nearest(b)).mean()),
-    )
+    same_nearest = float((_nearest(a) == _nearest(b)).mean())
+    return Card(count, variance, of_fp32, of_int8, float(cosines.mean()), float(cosines.min()), same_nearest)
 
 
 def write_card(card: Card, int8: Featurizer) -> str:
@@ -121,15 +115,16 @@ def few_shot(x: Floats, labels: Labels, asked: Labels | None = None) -> float | 
     return round(float(np.mean(shares)), 4)
 
 
-def _features(sample: DataFrame, featurizer: Featurizer) -> tuple[Floats, Labels, float]:
-    """Features in the order of image_id, labels as numbers, photos per second."""
+def _measure(sample: DataFrame, featurizer: Featurizer, variance: float) -> tuple[Floats, Figures]:
+    """The features, in the order of image_id, and the network's figures."""
     featurize(sample.limit(1), featurizer).count()  # loads the network
     started = time.monotonic()
     rows = featurize(sample, featurizer).toArrow().sort_by("image_id")
     rate = rows.num_rows / (time.monotonic() - started)
-    features = rows["features"].combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
+    features = to_matrix(rows["features"].combine_chunks())
     labels = rows["label"].combine_chunks().dictionary_encode().indices.to_numpy()
-    return features, labels, rate
+    five_shot = few_shot(features, labels)
+    return features, Figures(featurizer.model_id, components(features, variance), five_shot, round(rate, 1))
 
 
 def _nearest(x: Floats) -> npt.NDArray[np.intp]:

@@ -16,6 +16,7 @@ from catalog.errors import QueryError
 from catalog.lake import Lake
 from catalog.scan import dataset
 from catalog.snapshots import Snapshot
+from transforms.arrow import to_matrix
 
 MAX_VECTORS = 500_000  # 300 MB with 152 components; more would need an index
 KNOWN_SHARE = 0.98  # share of a label's own photos that are within its limit
@@ -93,5 +94,5 @@ def load_neighbours(lake: Lake, snapshot: Snapshot) -> Neighbours:
             "ask a lake of fewer photos, or `fruitlake query nearest`"
         )
     found = dataset(lake, snapshot.table, snapshot.id).to_table(["image_id", "label", "vector"]).combine_chunks()
-    vectors = found["vector"].combine_chunks().flatten().to_numpy().reshape(len(found), -1)
-    return Neighbours(vectors, found["image_id"].combine_chunks(), found["label"].combine_chunks())
+    vectors, image_ids, labels = (found[name].combine_chunks() for name in ("vector", "image_id", "label"))
+    return Neighbours(to_matrix(vectors), image_ids, labels)

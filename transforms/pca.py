@@ -16,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 import scipy.linalg
 from pyspark.ml import Estimator, Model
-from pyspark.ml.param import Param, Params, TypeConverters
-from pyspark.ml.param.shared import HasInputCol, HasOutputCol
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from catalog.errors import RunError
@@ -27,49 +26,34 @@ from transforms.arrow import from_matrix, to_matrix
 from transforms.covariance import Floats, moments
 
 
-class _Columns(HasInputCol, HasOutputCol):
-    """Parameters that the estimator and the model share: the input and output columns."""
+class VariancePCA(Estimator["VariancePCAModel"]):
+    """Fits the fewest principal components of `features` that explain this share of the variance (0 < variance ≤ 1)."""
 
-
-class VariancePCA(Estimator["VariancePCAModel"], _Columns):
-    """Fits the fewest principal components that explain this share of the variance (0 < variance ≤ 1)."""
-
-    variance: Param[float] = Param(Params._dummy(), "variance", "share of the variance to keep", TypeConverters.toFloat)
-
-    def __init__(self, *, inputCol: str = "features", outputCol: str = "vector", variance: float = 0.90) -> None:
+    def __init__(self, variance: float = 0.90) -> None:
         super().__init__()
-        self._setDefault(inputCol="features", outputCol="vector", variance=0.90)
-        self._set(inputCol=inputCol, outputCol=outputCol, variance=variance)
+        self.variance = variance
 
     def _fit(self, dataset: DataFrame) -> VariancePCAModel:
         return self.fit_scan(dataset)
 
     def fit_scan(self, dataset: DataFrame | FileScan) -> VariancePCAModel:
         """Like `fit`, but also accepts a scan of a table's files. Raises RunError if there are no rows."""
-        found = moments(dataset, self.getInputCol())
+        found = moments(dataset, "features")
         if found is None:
             raise RunError("PCA cannot be fitted on 0 photos: run the silver layer first")
         eigenvalues, components = _principal(found.covariance)
-        k = components_for(eigenvalues, self.getOrDefault(self.variance))
-        model = VariancePCAModel(found.mean, components[:k], eigenvalues, found.n)
-        return self._copyValues(model)
+        k = components_for(eigenvalues, self.variance)
+        return VariancePCAModel(found.mean, components[:k], eigenvalues, found.n)
 
 
-class VariancePCAModel(Model, _Columns):
+class VariancePCAModel(Model):
     """A fitted PCA. mean (d,); components (k, d), unit rows; eigenvalues (d,), descending; rows: number fitted on."""
 
-    def __init__(
-        self,
-        mean: Floats | None = None,
-        components: Floats | None = None,
-        eigenvalues: Floats | None = None,
-        rows: int = 0,
-    ) -> None:
-        super().__init__()  # Spark ML requires stages to work without arguments
-        self._setDefault(inputCol="features", outputCol="vector")
-        self.mean = np.zeros(0) if mean is None else mean
-        self.components = np.zeros((0, 0)) if components is None else components
-        self.eigenvalues = np.zeros(0) if eigenvalues is None else eigenvalues
+    def __init__(self, mean: Floats, components: Floats, eigenvalues: Floats, rows: int) -> None:
+        super().__init__()
+        self.mean = mean
+        self.components = components
+        self.eigenvalues = eigenvalues
         self.rows = rows
 
     @property
@@ -81,18 +65,37 @@ class VariancePCAModel(Model, _Columns):
         return self.project(dataset, dataset.schema)
 
     def project(self, data: DataFrame | FileScan, kept: StructType) -> DataFrame:
-        """The kept columns of the data, and the vectors as column `outputCol`."""
-        source, target = self.getInputCol(), self.getOutputCol()
+        """The kept columns of the data, and the vectors as column `vector`."""
         mean, components, names = self.mean, self.components, kept.names
 
         def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 if batch.num_rows:
-                    centred = to_matrix(batch[source]) - mean  # float64: float32 would lose 1e-6
-                    yield batch.select(names).append_column(target, from_matrix(centred @ components.T))
+                    centred = to_matrix(batch["features"]) - mean  # float64: float32 would lose 1e-6
+                    yield batch.select(names).append_column("vector", from_matrix(centred @ components.T))
 
-        schema = StructType([*kept.fields]).add(target, ArrayType(FloatType(), False), False)
+        schema = StructType([*kept.fields]).add("vector", ArrayType(FloatType(), False), False)
         return data.mapInArrow(project, schema)
+
+    def explained(self, features: FileScan) -> DataFrame:
+        """How much of the variance of photos that it was not fitted on the PCA explains: image_id, and `explained`.
+
+        That is |(x - mean) · componentsᵀ|², divided by the photos' average |x - mean|²; its mean is the share of their
+        variance around the PCA's mean, 0 to 1.
+        """
+        mean, components = self.mean, self.components
+
+        def squares(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                if batch.num_rows:
+                    centred = to_matrix(batch["features"]) - mean
+                    total, kept = (centred**2).sum(axis=1), ((centred @ components.T) ** 2).sum(axis=1)
+                    yield pa.RecordBatch.from_pydict({"image_id": batch["image_id"], "kept": kept, "total": total})
+
+        photos = features.mapInArrow(squares, "image_id string, kept double, total double")
+        average = F.avg("total").over(Window.partitionBy())
+        share = F.coalesce(F.try_divide("kept", average), F.lit(1.0))  # without variance, nothing is lost
+        return photos.select("image_id", share.alias("explained"))
 
 
 def components_for(eigenvalues: Floats, variance: float) -> int:

@@ -62,7 +62,7 @@ def find_quantized(exported: Featurizer, lake: str) -> Featurizer | None:
         raise WeightsError(f"--precision int8 runs on ONNX Runtime, not on {exported.engine}: leave --engine out")
     if "-int8-" in exported.model_id:
         return exported
-    folders = sorted(Path(file.path).parent.name for file in files(f"{lake}/model"))
+    folders = sorted(Path(uri).parent.name for uri in files(f"{lake}/model"))
     found = next((folder for folder in folders if folder.startswith(_stem(exported))), None)
     return Featurizer(found, "onnx", f"{lake}/model/{found}/model.onnx") if found else None
 
@@ -83,13 +83,11 @@ def quantize(network: bytes, pixels: Pixels) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Photos(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._calls = iter(range(0, len(pixels), _PHOTOS_PER_CALL))
+    calls = ({"pixels": pixels[at : at + _PHOTOS_PER_CALL]} for at in range(0, len(pixels), _PHOTOS_PER_CALL))
 
+    class Photos(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, Pixels] | None:
-            start = next(self._calls, None)
-            return None if start is None else {"pixels": pixels[start : start + _PHOTOS_PER_CALL]}
+            return next(calls, None)
 
     with tempfile.TemporaryDirectory() as folder:
         exported, folded, target = (str(Path(folder) / f"{name}.onnx") for name in ("exported", "folded", "int8"))

@@ -22,21 +22,23 @@ from catalog.snapshots import Snapshot, new_run_id
 from expectations.suites import Suites
 from ingestion.bronze import Ingestion, Progress
 from ingestion.counts import Conflict, Counts
+from ingestion.walk import Source
 from transforms.quantization import quantized
 from transforms.weights import Featurizer, prepare
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The result of a model: the rows to publish.
+    """The result of a model: the rows to publish. An erasure deletes rows instead.
 
     Attributes:
-        rows: rows to add, or all rows of a table that is replaced.
+        rows: rows to add, or all rows of a table that is replaced; none if rows are deleted.
         corrections: image_id and new values of some columns, for existing rows.
         expected: number of rows added or corrected, if it is known in advance.
         replace: whether rows replace the table's rows or are added to them.
         more: whether there are more rows, which the model returns when called again after this publish.
-        explained: image_id of each new photo, and how well the stored PCA explains it (see pca_drift.py).
+        explained: image_id of each new photo, and how well the stored PCA explains it (see pca.py).
+        delete: Spark SQL condition of the rows to delete.
     """
 
     rows: DataFrame
@@ -45,6 +47,7 @@ class BuildResult:
     replace: bool = False
     more: bool = False
     explained: DataFrame | None = None
+    delete: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,6 @@ class Run:
     outcomes: dict[str, Published] = field(default_factory=dict)
     _arrivals: DataFrame | None = None
     _ingestion: Ingestion | None = None
-    _suites: Suites | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
     def table(self, name: str) -> DataFrame | None:
@@ -114,10 +116,10 @@ class Run:
         if self._ingestion is None:
             if self.images is None:
                 raise SettingsError("photos are needed: give --images FOLDER (or FRUITLAKE_IMAGES)")
+            source = Source(self.images, self.include, self.exclude)
             known = self.table("bronze.images"), self.table("bronze.quarantine")
-            patterns, lists = (self.include, self.exclude), block_lists(self.lake)
-            given = *known, self.id, self.progress, *patterns, lists, self._arrivals
-            self._ingestion = Ingestion(self.spark, self.images, *given)
+            given = *known, self.id, self.progress, block_lists(self.lake), self._arrivals
+            self._ingestion = Ingestion(self.spark, source, *given)
         return self._ingestion
 
     @cached_property
@@ -131,12 +133,10 @@ class Run:
         """The model of the features that gold uses: while photos are erased, none is featurized, and it stays."""
         return self.snapshots["gold.pca"].properties["model_id"] if self.erasing else self.featurizer.model_id
 
-    @property
+    @cached_property
     def suites(self) -> Suites:
-        """The Great Expectations suites of this run, loaded when first needed."""
-        if self._suites is None:
-            self._suites = Suites(self.lake.uri, self.id)
-        return self._suites
+        """The Great Expectations suites of this run."""
+        return Suites(self.lake.uri, self.id)
 
     def persist(self, name: str, rows: DataFrame) -> DataFrame:
         """Persist rows that are needed more than once, until others have this name or the run is closed."""
@@ -152,8 +152,8 @@ class Run:
                 released.callback(rows.unpersist)
             if self._ingestion:
                 released.callback(self._ingestion.close)
-            if self._suites and self._arrivals is None:
-                self._suites.write_docs()
+            if self._arrivals is None:
+                self.suites.write_docs()
 
     def ingested(self) -> Counts | None:
         """Number of source files per outcome; None if no photos were read."""

@@ -69,11 +69,13 @@ def register(run: Run) -> list[FruitlakeError]:
 
 def _build(run: Run, name: str, node: dict[str, Any], code: str) -> Published:
     started = time.monotonic()
-    upstream = _upstream(node)
+    by_model = {table.split(".")[1]: table for table in TABLES}
+    upstream = sorted(by_model[node_id.removeprefix("model.fruitlake.")] for node_id in node["depends_on"]["nodes"])
     _check_built(run, name, upstream)
     run.check_current(upstream)
+    model_id = run.model_id if name == IMAGE_FEATURES.name else ""  # other layers need no weights
     always = node["config"].get("meta", {}).get("always_run")
-    inputs = "" if always else inputs_of(name, upstream, run.snapshots, _model_id(run, name))
+    inputs = "" if always else inputs_of(name, upstream, run.snapshots, model_id)
     current = run.current(name)
     scope: dict[str, Any] = {"BuildResult": BuildResult}
     exec(compile(code, f"<{name}>", "exec"), scope)  # noqa: S102  # the project's own models
@@ -100,13 +102,3 @@ def _check_built(run: Run, name: str, upstream: list[str]) -> None:
         raise RunError(
             f"{name} is made of {missing[0]}, which is not there yet: run `fruitlake run {first.layer}` first"
         )
-
-
-def _upstream(node: dict[str, Any]) -> list[str]:
-    by_model = {t.split(".")[1]: t for t in TABLES}
-    return sorted(by_model[n.removeprefix("model.fruitlake.")] for n in node["depends_on"]["nodes"])
-
-
-def _model_id(run: Run, table: str) -> str:
-    """The featurizer's model_id, only for silver, because other layers need no weights."""
-    return run.model_id if table == IMAGE_FEATURES.name else ""

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from catalog.errors import RunError
 from transforms.featurizer import featurize
-from transforms.incremental import BROADCAST_IDS, lacking
+from transforms.incremental import BROADCAST_IDS, Lacking, lacking
 from transforms.run import BuildResult, Run
 
 PHOTOS_PER_TASK = 512  # a few seconds of work, and a file of useful size
@@ -26,13 +26,12 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
     """
     first = not incremental or run.current("silver.image_features") is None
     if first:
-        photos, ids = images, images.select("image_id")
-        corrections, count, relabelled = None, images.count(), 0
+        lacks, photos = Lacking(images.count(), [], images.select("image_id"), 0, None), images
     else:
         lacks = lacking(run, "bronze.images", "silver.image_features", run.model_id)
-        photos, ids = images.where(F.col("batch").isin(lacks.batches)), lacks.image_ids
-        corrections, count, relabelled = lacks.corrections, lacks.count, lacks.relabelled
-    if not count and corrections is None:
+        photos = images.where(F.col("batch").isin(lacks.batches))
+    ids, count = lacks.image_ids, lacks.count
+    if not count and lacks.corrections is None:
         check_photos(run)
         return None
     slots = run.spark.sparkContext.defaultParallelism
@@ -44,7 +43,8 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
     # by image_id, a hash: tasks are even, regardless of bronze's files, and the same in a retry
     rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer, run.device)
     added = rows.withColumns({"model_id": F.lit(run.model_id), "batch": F.lit(run.id)})
-    return BuildResult(added, corrections, expected=count + relabelled, replace=not incremental, more=more)
+    expected = count + lacks.relabelled
+    return BuildResult(added, lacks.corrections, expected, replace=not incremental, more=more)
 
 
 def check_photos(run: Run) -> None:

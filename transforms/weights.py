@@ -72,13 +72,13 @@ def of_lake(lake: str, model_id: str) -> Featurizer:
     Raises WeightsError if it is missing, or a different model.
     """
     folder = f"{lake}/model/{model_id}"
-    there = [file.base_name for file in files_below(folder)]
+    there = list(files_below(folder))
     if not there:
         raise WeightsError(
             f"the network {model_id}, which the lake's vectors were made with, is not in '{folder}': "
             "`fruitlake run --weights …` with the same weights puts it there again"
         )
-    engine, uri = model_id.split("-")[1], f"{folder}/{there[0]}"
+    engine, uri = model_id.split("-")[1], there[0]
     if engine == "onnx" and _exported_as(read_bytes(uri)) != model_id:
         raise WeightsError(f"'{uri}' is not the network {model_id}: delete it, and run again with its weights")
     return Featurizer(model_id, engine, uri)

@@ -1,21 +1,20 @@
-"""The `fruitlake` command, assembled from the other modules of this package.
-
-Every setting is an option and a FRUITLAKE_* variable; bootstrap/settings.py holds the defaults.
-"""
+"""The `fruitlake` command, assembled from the other modules of this package; its exit codes and error messages."""
 
 from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from bootstrap.cli import catalog, emr, export, identify, model, query, run, serve, stream, upkeep
-from bootstrap.cli.exits import exit_code
-from bootstrap.cli.options import console
+from bootstrap.cli import catalog, demo, emr, export, identify, model, query, run, serve, stream, upkeep
+from bootstrap.cli.options import console, stderr
+from catalog.errors import FruitlakeError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,19 +41,11 @@ def _options(
     """Global options, given before a command."""
 
 
-app.command()(run.demo)
-app.command()(run.run)
-app.command()(run.ignored)
-app.command()(run.status)
-app.command()(run.report)
+for command in (demo.demo, run.run, run.ignored, run.status, run.report):
+    app.command()(command)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.dbt)
-app.command()(query.query)
-app.command()(stream.stream)
-app.command()(identify.identify)
-app.command()(serve.serve)
-app.command()(export.export)
-app.command()(upkeep.vacuum)
-app.command()(upkeep.erase)
+for command in (query.query, stream.stream, identify.identify, serve.serve, export.export, upkeep.vacuum, upkeep.erase):
+    app.command()(command)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(model.app, name="model")
 app.add_typer(emr.app, name="emr")
@@ -63,4 +54,45 @@ app.add_typer(emr.app, name="emr")
 def main() -> None:
     """Run the command in sys.argv, and exit with its code."""
     atexit.register(gc.freeze)  # else Python visits every object once more before it exits, which takes a second
-    sys.exit(exit_code(app))
+    sys.exit(exit_code())
+
+
+def exit_code() -> int:
+    """Run the command of sys.argv. Returns 0, 1 for a failure, 2 for a usage error, 130 for Ctrl-C."""
+    try:
+        code = int(app(standalone_mode=False) or 0)
+    except FruitlakeError as error:
+        return _fail(str(error))
+    except typer.exceptions.TyperException as error:  # a usage error
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        if said.strip():  # plain `fruitlake` has shown its help already
+            _fail(f"{said} (see `fruitlake --help`)")
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except Exception as error:
+        if os.environ.get("FRUITLAKE_DEBUG"):
+            raise
+        return _fail(_unexpected(error))
+    if code == 130:  # typer turns Ctrl-C into this code by itself
+        _fail("stopped; everything published before is kept")
+    return code
+
+
+def _unexpected(error: Exception) -> str:
+    from py4j.protocol import Py4JNetworkError  # here, so that only a failing command waits for Spark's modules
+
+    from transforms.spark_error import reason_of
+
+    if isinstance(error, (ConnectionError, Py4JNetworkError)):
+        return (
+            "Spark's Java process has ended: it was killed, or ran out of memory. Everything published before is "
+            "kept, and the next run continues from there; if it ends again, give it more memory "
+            "(FRUITLAKE_DRIVER_MEMORY=4g) or less to do at once (FRUITLAKE_MASTER=local[1])"
+        )
+    return f"{reason_of(error)} (unexpected error; set FRUITLAKE_DEBUG=1 for a traceback)"
+
+
+def _fail(message: str) -> int:
+    stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+    return 1

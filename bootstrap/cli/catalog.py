@@ -8,8 +8,9 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from bootstrap.cli.options import LakeOption, PrefixOption, WorkgroupOption, console, say, warn
-from bootstrap.settings import load
+from bootstrap.cli.options import console, say, takes
+from bootstrap.settings import Settings
+from bootstrap.summary import warn
 from catalog.errors import CatalogError, SettingsError
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot
@@ -17,18 +18,19 @@ from catalog.tables import TABLES
 
 app = typer.Typer(no_args_is_help=True, help="Snapshots of the tables, and what AWS keeps of the lake.")
 
-TableArgument = Annotated[str, typer.Argument(metavar="TABLE", help="such as gold.fruit_vectors")]
+_TABLE = typer.Argument(metavar="TABLE", help="such as gold.fruit_vectors")
 
 
 @app.command()
-def history(table: TableArgument, lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
+@takes("lake database_prefix")
+def history(table: Annotated[str, _TABLE], settings: Settings) -> None:
     """List a table's snapshots, newest first; readers see the one marked as current."""
-    opened = _published(lake, database_prefix)
-    current = _current(opened, table)
+    lake = settings.published_lake()
+    current = _current(lake, table)
     shown = Table("snapshot", "run", "rows", "added", "audit", "", title=table, title_justify="left", box=SIMPLE)
     for column in shown.columns[:2]:
         column.no_wrap = True  # ids must stay in one piece, to be copied
-    for snapshot in sorted(opened.history(table), key=lambda s: s.created_at, reverse=True):
+    for snapshot in sorted(lake.history(table), key=lambda s: s.created_at, reverse=True):
         numbers = f"{snapshot.rows:,}", f"{snapshot.rows_added:,}"
         mark = "current" if snapshot.id == current.id else ""
         audit = snapshot.properties.get("audit_result", "")
@@ -37,16 +39,17 @@ def history(table: TableArgument, lake: LakeOption = None, database_prefix: Pref
 
 
 @app.command()
+@takes("lake database_prefix")
 def rollback(
     table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="such as gold.fruit_vectors")] = None,
     snapshot: Annotated[
         str | None, typer.Argument(metavar="[SNAPSHOT]", help="one of `fruitlake catalog history TABLE`")
     ] = None,
     to_run: Annotated[
-        str | None, typer.Option("--to-run", metavar="RUN", help="roll every table back to its state after this run")
+        str | None, typer.Option(metavar="RUN", help="roll every table back to its state after this run")
     ] = None,
-    lake: LakeOption = None,
-    database_prefix: PrefixOption = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Roll back every table (--to-run), or one table, to an older snapshot.
 
@@ -60,23 +63,24 @@ def rollback(
 
     if (to_run is not None and table is not None) or (to_run is None and snapshot is None):
         raise SettingsError("say what to go back to: --to-run RUN, or TABLE and SNAPSHOT")
-    opened = _published(lake, database_prefix)
-    with opened.exclusive():  # a run in progress would build on the snapshots that are rolled back
+    lake = settings.published_lake()
+    with lake.exclusive():  # a run in progress would build on the snapshots that are rolled back
         if to_run is not None:
-            for name, now in rollback_lake(opened, to_run).items():
+            for name, now in rollback_lake(lake, to_run).items():
                 say(f"{name}: {f'{now.id} is current ({now.rows:,} rows)' if now else 'dropped, it was made later'}")
             return
         assert table is not None and snapshot is not None  # checked above
-        before = _current(opened, table)
-        now = rollback_table(opened, table, snapshot)
+        before = _current(lake, table)
+        now = rollback_table(lake, table, snapshot)
     say(f"{table}: {now.id} is current ({now.rows:,} rows); it was {before.id}")
-    others = [name for name, s in opened.current_snapshots().items() if name != table and s.run != now.run]
+    others = [name for name, s in lake.current_snapshots().items() if name != table and s.run != now.run]
     if others:
-        warn(f"{', '.join(others)} stayed as they were: `--to-run {now.run}` takes every table back together")
+        warn(f"{', '.join(others)} stayed as they were: `--to-run {now.run}` takes every table back together", console)
 
 
 @app.command("sync-queries")
-def sync_queries(workgroup: WorkgroupOption = None, database_prefix: PrefixOption = None) -> None:
+@takes("workgroup database_prefix")
+def sync_queries(settings: Settings) -> None:
     """Store Fruitlake's queries as Athena's named queries; its console lists them under Saved queries.
 
     Queries that are stored already are updated; queries of other names are left alone.
@@ -84,16 +88,8 @@ def sync_queries(workgroup: WorkgroupOption = None, database_prefix: PrefixOptio
     from catalog import aws
     from catalog.query.sync import sync_queries
 
-    settings = load(workgroup=workgroup, database_prefix=database_prefix)
-    done = sync_queries(aws.athena(), settings.database_prefix, settings.workgroup)
-    for stored, what in done.items():
+    for stored, what in sync_queries(aws.athena(), settings.database_prefix, settings.workgroup).items():
         console.print(f"{what:<9} {stored}", highlight=False)
-
-
-def _published(lake: str | None, database_prefix: str | None) -> Lake:
-    opened = load(lake=lake, database_prefix=database_prefix).open_lake()
-    opened.check_published()
-    return opened
 
 
 def _current(lake: Lake, table: str) -> Snapshot:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bootstrap.cli.options import LakeOption, PrefixOption, console, say
-from bootstrap.settings import load
+from bootstrap.cli.options import console, say, takes
+from bootstrap.settings import Settings
 from catalog.errors import AwsError, SourceError
 from catalog.storage import check_allowed, normalize
 from ingestion.photo import Rejected
@@ -22,14 +22,14 @@ _NAMED = 5  # unidentified photos that the error message lists
 _DIGITS = 12  # digits of an image_id to show
 
 
+@takes("lake database_prefix")
 def identify(
+    settings: Settings,
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO…", help="photos to identify: files, or s3:// objects")],
-    lake: LakeOption = None,
     neighbours: Annotated[
-        int, typer.Option("--neighbours", metavar="N", min=1, max=100, help="how many of the nearest photos to show")
+        int, typer.Option(metavar="N", min=1, max=100, help="how many of the nearest photos to show")
     ] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON per photo")] = False,
-    database_prefix: PrefixOption = None,
 ) -> None:
     """Identify the fruit on a photo that is not in the lake. Starts no Spark, stores nothing.
 
@@ -41,7 +41,6 @@ def identify(
     """
     from transforms.identify import open_identifier
 
-    settings = load(lake=lake, database_prefix=database_prefix)
     identifier = open_identifier(settings.open_lake())
     failed: list[str] = []
     for photo in photos:
@@ -49,16 +48,13 @@ def identify(
             place = normalize(photo)
             check_allowed(place, settings.regions)
             found = identifier.identify(read_photo(place), neighbours)
-        except (Rejected, AwsError) as error:
-            failed.append(f"'{photo}' ({error})")
-        except OSError as error:
-            failed.append(f"'{photo}' ({error.strerror or error})")
+        except (Rejected, AwsError, OSError) as error:
+            failed.append(f"'{photo}' ({getattr(error, 'strerror', None) or error})")
+            continue
+        if as_json:
+            console.file.write(json.dumps({"photo": photo, **asdict(found)}, ensure_ascii=False) + "\n")
         else:
-            answer = {"photo": photo, **asdict(found)}
-            if as_json:
-                console.file.write(json.dumps(answer, ensure_ascii=False) + "\n")
-            else:
-                describe(photo, found)
+            describe(photo, found)
     if not as_json:
         console.print(f"[dim]{identifier.basis}[/]", soft_wrap=True, highlight=False)
     if failed:

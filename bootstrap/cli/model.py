@@ -8,7 +8,8 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from bootstrap.cli.options import LakeOption, PrefixOption, VarianceOption, WeightsOption, console, say, settings_of
+from bootstrap.cli.options import console, say, takes
+from bootstrap.settings import Settings
 from catalog.errors import RunError
 
 app = typer.Typer(no_args_is_help=True, help="The network that makes features: compare int8 with fp32.")
@@ -20,15 +21,12 @@ def _group() -> None:
 
 
 @app.command()
+@takes("lake weights variance database_prefix")
 def compare(
-    context: typer.Context,
-    lake: LakeOption = None,
-    weights: WeightsOption = None,
-    variance: VarianceOption = None,
+    settings: Settings,
     photos: Annotated[
-        int, typer.Option("--photos", min=20, max=10_000, metavar="N", help="how many photos of bronze to compare on")
+        int, typer.Option(min=20, max=10_000, metavar="N", help="how many photos of bronze to compare on")
     ] = 2000,
-    database_prefix: PrefixOption = None,
 ) -> None:
     """Compare int8 with fp32 on photos of the lake: speed, accuracy, similarity of the features.
 
@@ -42,7 +40,6 @@ def compare(
     from transforms.quantization import quantized
     from transforms.weights import prepare
 
-    settings = settings_of(context)
     with open_run(settings, console) as run:
         images = run.table("bronze.images")
         if images is None:
@@ -53,16 +50,13 @@ def compare(
             card = compare(images, fp32, int8, settings.variance, photos)
     title = f"{card.photos:,} photos that int8 was not calibrated on"
     table = Table("", "fp32", "int8", title=title, title_justify="left", box=SIMPLE)
-    rows = {
-        "model": [f.model_id for f in (card.fp32, card.int8)],
-        "photos per second": [f"{f.photos_per_second:,.0f}" for f in (card.fp32, card.int8)],
-        f"components for {card.variance:.0%} of the variance": [str(f.components) for f in (card.fp32, card.int8)],
-        "nearest of 5 known photos per label is right": [_share(f.five_shot) for f in (card.fp32, card.int8)],
-        "cosine to fp32, mean (lowest)": ["", f"{card.cosine_mean:.4f} ({card.cosine_min:.4f})"],
-        "same nearest photo as fp32": ["", _share(card.same_nearest)],
-    }
-    for name, values in rows.items():
-        table.add_row(name, *values)
+    both = card.fp32, card.int8
+    table.add_row("model", *(f.model_id for f in both))
+    table.add_row("photos per second", *(f"{f.photos_per_second:,.0f}" for f in both))
+    table.add_row(f"components for {card.variance:.0%} of the variance", *(str(f.components) for f in both))
+    table.add_row("nearest of 5 known photos per label is right", *(_share(f.five_shot) for f in both))
+    table.add_row("cosine to fp32, mean (lowest)", "", f"{card.cosine_mean:.4f} ({card.cosine_min:.4f})")
+    table.add_row("same nearest photo as fp32", "", _share(card.same_nearest))
     console.print(table)
     say(f"stored: {write_card(card, int8)}")
 

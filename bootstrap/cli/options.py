@@ -1,9 +1,11 @@
-"""Options that several commands share. The help of an option that is a setting is the setting's own description."""
+"""Options that several commands share, and the lines that commands print."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -13,57 +15,61 @@ from bootstrap.settings import Settings, load
 console = Console()
 stderr = Console(stderr=True)
 
+# The settings that are options: what is read from the command line, before pydantic checks it, and how help shows it.
+_SETTINGS: dict[str, tuple[Any, str | None]] = {
+    "images": (str, "URI"),
+    "include": (list[str], "GLOB"),
+    "exclude": (list[str], "GLOB"),
+    "lake": (str, "URI"),
+    "weights": (str, "NAME|FILE"),
+    "variance": (float, "SHARE"),
+    "refit": (bool, None),
+    "engine": (str, "onnx|tensorflow"),
+    "precision": (str, "fp32|int8"),
+    "device": (str, "cpu|cuda"),
+    "commit_every": (int, "PHOTOS"),
+    "purpose": (str, "TEXT"),
+    "legal_basis": (str, "BASIS"),
+    "max_quarantine_share": (float, "SHARE"),
+    "database_prefix": (str, "PREFIX"),
+    "workgroup": (str, "NAME"),
+    "output_location": (str, "S3URI"),
+}
 
-class Layer(StrEnum):
-    """Layers that `run` and `emr submit` can build."""
 
-    bronze = "bronze"
-    silver = "silver"
-    gold = "gold"
-    all = "all"
+def takes(names: str, **helps: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options for these settings in place of its parameter `settings`, which receives all settings.
+
+    Args:
+        names: the settings, separated by spaces. A wrong value raises SettingsError.
+        helps: more of them, with a help other than the setting's description.
+    """
+    options = [_option(name, helps.get(name)) for name in (*helps, *names.split())]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            command(settings=load(**{option.name: given.pop(option.name) for option in options}), **given)
+
+        shape = signature(command, eval_str=True)
+        parameters: list[Parameter] = []
+        for own in shape.parameters.values():
+            parameters += options if own.name == "settings" else [own.replace(kind=Parameter.KEYWORD_ONLY)]
+        run.__signature__ = shape.replace(parameters=parameters)  # type: ignore[attr-defined]  # Typer reads it
+        return run
+
+    return decorate
 
 
-def setting(name: str, metavar: str | None = None) -> Any:
-    """A typer option for the setting of that name, with its description and default as help."""
-    field = Settings.model_fields[name]
-    default = (
-        "" if field.default_factory or field.default in (None, False, ()) else f" [dim](default: {field.default})[/]"
-    )
-    return typer.Option(f"--{name.replace('_', '-')}", metavar=metavar, help=f"{field.description}{default}")
-
-
-def settings_of(context: typer.Context, **fixed: object) -> Settings:
-    """The settings among the command's options, overridden by `fixed`. Raises SettingsError for a wrong value."""
-    given = {name: value for name, value in context.params.items() if name in Settings.model_fields and value != ()}
-    return load(**given | fixed)
+def _option(name: str, described: str | None) -> Parameter:
+    field, (kind, metavar) = Settings.model_fields[name], _SETTINGS[name]
+    if described is None:
+        unset = field.default_factory or field.default in (None, False, ())
+        described = f"{field.description}{'' if unset else f' [dim](default: {field.default})[/]'}"
+    option = typer.Option(None, f"--{name.replace('_', '-')}", metavar=metavar, help=described)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind | None)
 
 
 def say(text: str) -> None:
     """Print a line as it is: no markup, no colours, no line breaks."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def warn(text: str) -> None:
-    """Print a line that begins with `warning:`."""
-    console.print("[yellow]warning:[/]", end=" ")
-    say(text)
-
-
-LakeOption = Annotated[str | None, setting("lake", "URI")]
-ImagesOption = Annotated[str | None, setting("images", "URI")]
-IncludeOption = Annotated[list[str] | None, setting("include", "GLOB")]
-ExcludeOption = Annotated[list[str] | None, setting("exclude", "GLOB")]
-WeightsOption = Annotated[str | None, setting("weights", "NAME|FILE")]
-VarianceOption = Annotated[float | None, setting("variance", "SHARE")]
-RefitOption = Annotated[bool | None, typer.Option("--refit", help=Settings.model_fields["refit"].description)]
-EngineOption = Annotated[str | None, setting("engine", "onnx|tensorflow")]
-PrecisionOption = Annotated[str | None, setting("precision", "fp32|int8")]
-DeviceOption = Annotated[str | None, setting("device", "cpu|cuda")]
-CommitOption = Annotated[int | None, setting("commit_every", "PHOTOS")]
-PurposeOption = Annotated[str | None, setting("purpose", "TEXT")]
-BasisOption = Annotated[str | None, setting("legal_basis", "BASIS")]
-QuarantineOption = Annotated[float | None, setting("max_quarantine_share", "SHARE")]
-PrefixOption = Annotated[str | None, setting("database_prefix", "PREFIX")]
-WorkgroupOption = Annotated[str | None, setting("workgroup", "NAME")]
-OutputLocationOption = Annotated[str | None, setting("output_location", "S3URI")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and change nothing")]

@@ -7,78 +7,53 @@ rows go to stdout or a file; time and cost go to stderr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bootstrap.cli.options import (
-    LakeOption,
-    OutputLocationOption,
-    PrefixOption,
-    WorkgroupOption,
-    console,
-    settings_of,
-    stderr,
-)
+from bootstrap.cli.options import console, stderr, takes
 from bootstrap.settings import Settings
 from catalog.errors import QueryError, SettingsError
-from catalog.lake import Lake
 from catalog.query.answer import Answer, Engine
 from catalog.query.as_of import moment_of
-from catalog.query.named import NamedQuery, named_queries, named_query
+from catalog.query.named import named_queries, named_query
 from catalog.query.output import Format, deliver, format_of
 from catalog.storage import check_allowed
 
 _DIGITS = 64  # length of an image_id
 _BY_START = "select image_id from gold.fruit_vectors where starts_with(image_id, ?) order by image_id limit 2"
+EngineName = Literal["athena", "duckdb"]
 
 
-class EngineName(StrEnum):
-    """Query engines by name."""
-
-    athena = "athena"
-    duckdb = "duckdb"
-
-
+@takes("lake workgroup output_location database_prefix")
 def query(
-    context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="a query's name; without it, list them")] = None,
-    sql: Annotated[str | None, typer.Option("--sql", metavar="SELECT", help="your own query, in Athena's SQL")] = None,
+    sql: Annotated[str | None, typer.Option(metavar="SELECT", help="your own query, in Athena's SQL")] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option(
-            "--param", metavar="NAME=VALUE", help="value of a parameter; with --sql, in the order of the question marks"
-        ),
+        typer.Option(metavar="NAME=VALUE", help="value of a parameter; with --sql, in the order of the question marks"),
     ] = None,
-    image_id: Annotated[
-        str | None, typer.Option("--image-id", metavar="ID", help="the photo, or the first digits of its id")
-    ] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="only this variety")] = None,
+    image_id: Annotated[str | None, typer.Option(metavar="ID", help="the photo, or the first digits of its id")] = None,
+    label: Annotated[str | None, typer.Option(metavar="LABEL", help="only this variety")] = None,
     form: Annotated[Format | None, typer.Option("--format", help="output format [dim](default: table)[/]")] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", metavar="FILE", help="write to this file; .csv and .parquet imply the format"),
+        Path | None, typer.Option(metavar="FILE", help="write to this file; .csv and .parquet imply the format")
     ] = None,
-    lake: LakeOption = None,
+    *,
+    settings: Settings,
     engine: Annotated[
-        EngineName | None,
-        typer.Option("--engine", help="query engine; by default Athena for a lake in S3, DuckDB for others"),
+        EngineName | None, typer.Option(help="query engine; by default Athena for a lake in S3, DuckDB for others")
     ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
-            "--as-of",
             metavar="TIME|SNAPSHOT|RUN",
             help="read every table as of then; a time is ISO 8601, in UTC unless it has an offset",
         ),
     ] = None,
-    workgroup: WorkgroupOption = None,
-    output_location: OutputLocationOption = None,
-    database_prefix: PrefixOption = None,
 ) -> None:
     """Run one of Fruitlake's queries, or your own SQL. Without a name, list the queries. Starts no Spark.
 
@@ -95,13 +70,12 @@ def query(
     if name is not None and sql is not None:
         raise QueryError(f"'{name}' and --sql are two queries: run one at a time")
     format_ = format_of(form, output)
-    settings = settings_of(context, engine=None)
     given = _given(param or [], image_id=image_id, label=label)
     asked = named_query(name) if name is not None else None
     values = asked.values(given) if asked else list(given.values())
     try:
         with stderr.status("asking") as status:
-            chosen = engine_of(settings, settings.open_lake(), engine, as_of, status.update)
+            chosen = _engine_of(settings, engine, as_of, status.update)
             if asked and "image_id" in given:
                 values = asked.values(given | {"image_id": _whole_id(given["image_id"], chosen)})
             answer = chosen.run(asked.sql if asked else str(sql), values)
@@ -114,21 +88,21 @@ def query(
     stderr.print(_told(answer, output), highlight=False, soft_wrap=True)
 
 
-def engine_of(
-    settings: Settings, lake: Lake, asked: EngineName | None, as_of: str | None, progress: Callable[[str], None]
+def _engine_of(
+    settings: Settings, asked: EngineName | None, as_of: str | None, progress: Callable[[str], None]
 ) -> Engine:
     """Choose the engine that answers.
 
     Raises SettingsError if Athena cannot see the lake, or cannot write to the output location; CatalogError if there is
     no such lake: Athena knows databases only by name, and would query another lake.
     """
-    lake.check_published()
+    lake = settings.published_lake()
     moment = moment_of(as_of, lake) if as_of else None
-    if (asked or lake.default_engine) == EngineName.duckdb:
+    if (asked or lake.default_engine) == "duckdb":
         from catalog.query.duck import DuckDB
 
         return DuckDB(lake, moment)
-    if lake.default_engine != EngineName.athena:
+    if lake.default_engine != "athena":
         raise SettingsError(
             f"Athena reads lakes in S3 whose tables are in AWS Glue, '{lake.uri}' is not: leave --engine out, "
             "or give --lake s3://…"
@@ -145,18 +119,14 @@ def engine_of(
 def _given(params: Sequence[str], **options: str | None) -> dict[str, str]:
     """Parameters by name, in the order given. Raises QueryError for a missing value or a repeated name."""
     given: dict[str, str] = {}
-    for name, value in [*(_pair(p) for p in params), *((n, v) for n, v in options.items() if v is not None)]:
+    for text in [*params, *(f"{name}={value}" for name, value in options.items() if value is not None)]:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise QueryError(f"--param takes NAME=VALUE, not '{text}'")
         if name in given:
             raise QueryError(f"the parameter {name} is given twice: give it once")
         given[name] = value
     return given
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise QueryError(f"--param takes NAME=VALUE, not '{text}'")
-    return name, value
 
 
 def _whole_id(start: str, engine: Engine) -> str:
@@ -180,12 +150,9 @@ def _whole_id(start: str, engine: Engine) -> str:
 def _listing() -> Table:
     table = Table("query", "what it answers", "parameters")
     for one in named_queries():
-        table.add_row(one.name, escape(one.answers), _parameters(one))
+        parameters = [p.name if p.default is None else f"[dim]{p.name}[/]" for p in one.parameters]
+        table.add_row(one.name, escape(one.answers), ", ".join(parameters))
     return table
-
-
-def _parameters(one: NamedQuery) -> str:
-    return ", ".join(p.name if p.default is None else f"[dim]{p.name}[/]" for p in one.parameters)
 
 
 def _told(answer: Answer, output: Path | None) -> str:

@@ -1,67 +1,23 @@
-"""`fruitlake demo`, `run`, `ignored`, `status`, `report` and `dbt`: build a lake and look at it."""
+"""`fruitlake run`, `ignored`, `status`, `report` and `dbt`: build a lake and look at it."""
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext, suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from bootstrap.cli.options import (
-    BasisOption,
-    CommitOption,
-    DeviceOption,
-    EngineOption,
-    ExcludeOption,
-    ImagesOption,
-    IncludeOption,
-    LakeOption,
-    Layer,
-    PrecisionOption,
-    PrefixOption,
-    PurposeOption,
-    QuarantineOption,
-    RefitOption,
-    VarianceOption,
-    WeightsOption,
-    console,
-    say,
-    settings_of,
+from bootstrap.cli.options import console, say, takes
+from bootstrap.settings import Settings
+
+Layer = Literal["bronze", "silver", "gold", "all"]
+
+
+@takes(
+    "images include exclude lake weights variance refit engine precision device commit_every max_quarantine_share "
+    "purpose legal_basis database_prefix"
 )
-from bootstrap.settings import load
-from catalog.storage import check_allowed
-
-
-def demo(lake: LakeOption = None) -> None:
-    """Run every layer on sample photos with the bundled weights, and show the result.
-
-    Needs no account, no download and no photos. The lake is ./fruitlake-demo unless --lake is given.
-    """
-    from bootstrap.demo import run_demo
-
-    run_demo(load(lake=lake or os.environ.get("FRUITLAKE_LAKE") or "fruitlake-demo"), console)
-
-
-def run(
-    context: typer.Context,
-    layer: Annotated[Layer, typer.Argument(help="which layer to build")] = Layer.all,
-    images: ImagesOption = None,
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
-    lake: LakeOption = None,
-    weights: WeightsOption = None,
-    variance: VarianceOption = None,
-    refit: RefitOption = None,
-    engine: EngineOption = None,
-    precision: PrecisionOption = None,
-    device: DeviceOption = None,
-    commit_every: CommitOption = None,
-    max_quarantine_share: QuarantineOption = None,
-    purpose: PurposeOption = None,
-    legal_basis: BasisOption = None,
-    database_prefix: PrefixOption = None,
-) -> None:
+def run(settings: Settings, layer: Annotated[Layer, typer.Argument(help="which layer to build")] = "all") -> None:
     """Bring one layer or all layers up to date with the photos.
 
     Only new photos are read and featurized; running again with the same photos publishes nothing.
@@ -84,62 +40,46 @@ def run(
     from bootstrap.standing import find_standing
     from bootstrap.summary import print_run, print_standing
 
-    settings = settings_of(context)
-    if standing := find_standing(settings, layer.value):
+    if standing := find_standing(settings, layer):
         return print_standing(standing.lake, standing.counts, console)
-    done = build(settings, layer.value, console)
+    done = build(settings, layer, console)
     print_run(done, console)
     report_run(done, console)
 
 
-def ignored(images: ImagesOption = None, include: IncludeOption = None, exclude: ExcludeOption = None) -> None:
+@takes("images include exclude")
+def ignored(settings: Settings) -> None:
     """List the files below --images that a run ignores, each with the rule. Starts no Spark.
 
     Example: fruitlake ignored --images photos/ --exclude "*thumbnail*"
     """
-    from ingestion.source import ignored_files
 
-    settings = load(images=images, include=include, exclude=exclude)
     if settings.images is None:
         raise typer.BadParameter("give --images FOLDER")
-    check_allowed(settings.images, settings.regions)
-    for path, rule in ignored_files(settings.images, settings.include, settings.exclude):
-        say(f"{rule}\t{path}")
+    source = settings.source()
+    for file in source.walk(source.root, deep=True):
+        if file.ignored is not None:
+            say(f"{file.ignored}\t{file.source_path}")
 
 
-def status(lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
+@takes("lake database_prefix")
+def status(settings: Settings) -> None:
     """Show every published table: snapshot, rows, size. Starts no Spark."""
     from bootstrap.summary import print_status
 
-    opened = load(lake=lake, database_prefix=database_prefix).open_lake()
-    opened.check_published()
-    print_status(opened, console)
+    print_status(settings.published_lake(), console)
 
 
-def report(lake: LakeOption = None, database_prefix: PrefixOption = None) -> None:
+@takes("lake database_prefix")
+def report(settings: Settings) -> None:
     """Write the HTML report of the last run again. Every run that publishes something writes it automatically."""
     from bootstrap.reporting import report_lake
 
-    settings = load(lake=lake, database_prefix=database_prefix)
-    opened = settings.open_lake()
-    opened.check_published()
-    report_lake(settings, opened, console)
+    report_lake(settings, settings.published_lake(), console)
 
 
-def dbt(
-    context: typer.Context,
-    images: ImagesOption = None,
-    lake: LakeOption = None,
-    weights: WeightsOption = None,
-    variance: VarianceOption = None,
-    refit: RefitOption = None,
-    engine: EngineOption = None,
-    precision: PrecisionOption = None,
-    device: DeviceOption = None,
-    commit_every: CommitOption = None,
-    max_quarantine_share: QuarantineOption = None,
-    database_prefix: PrefixOption = None,
-) -> None:
+@takes("images lake weights variance refit engine precision device commit_every max_quarantine_share database_prefix")
+def dbt(context: typer.Context, settings: Settings) -> None:
     """Run any dbt command on the lake: put it after `--`.
 
     With --full-refresh, silver and gold are rebuilt; bronze is kept, because its photos may exist nowhere else. For a
@@ -150,7 +90,6 @@ def dbt(
     from bootstrap.pipeline import open_run
     from transforms.dbt import invoke, target_folder
 
-    settings = settings_of(context)
     if not context.args:
         raise typer.BadParameter("give a dbt command after `--`, for example: fruitlake dbt -- ls")
     serving = context.args[:2] == ["docs", "serve"]  # runs until Ctrl-C; if quiet, dbt then prints no traceback

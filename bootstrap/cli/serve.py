@@ -10,28 +10,28 @@ from typing import Annotated
 
 import typer
 
-from bootstrap.cli.options import LakeOption, PrefixOption, console
-from bootstrap.settings import load
+from bootstrap.cli.options import console, takes
+from bootstrap.settings import Settings
 from catalog.errors import SettingsError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+@takes("lake database_prefix")
 def serve(
-    lake: LakeOption = None,
-    host: Annotated[str, typer.Option("--host", help="address to listen on; 0.0.0.0 lets a phone in")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one")] = 8000,
+    settings: Settings,
+    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 lets a phone in")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,
     facts: Annotated[
         Path | None,
-        typer.Option("--facts", metavar="CSV", help="facts to return for each label: a column `label`, and any others"),
+        typer.Option(metavar="CSV", help="facts to return for each label: a column `label`, and any others"),
     ] = None,
-    max_megabytes: Annotated[int, typer.Option("--max-megabytes", min=1, max=64, help="of one photo")] = 16,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="seconds to send a photo, and to wait")] = 10,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="photos processed at once")] = 2,
-    connections: Annotated[int, typer.Option("--connections", min=2, help="maximum number of connections")] = 64,
-    refresh: Annotated[float, typer.Option("--refresh", min=0.1, help="seconds between checks for a newer gold")] = 10,
+    max_megabytes: Annotated[int, typer.Option(min=1, max=64, help="of one photo")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="seconds to send a photo, and to wait")] = 10,
+    threads: Annotated[int, typer.Option(min=1, help="photos processed at once")] = 2,
+    connections: Annotated[int, typer.Option(min=2, help="maximum number of connections")] = 64,
+    refresh: Annotated[float, typer.Option(min=0.1, help="seconds between checks for a newer gold")] = 10,
     access_log: Annotated[bool, typer.Option("--access-log", help="print each request, with its address")] = False,
-    database_prefix: PrefixOption = None,
 ) -> None:
     """Serve `identify` over HTTP, with a web page to take photos. Needs pip install 'fruitlake\\[serve]'.
 
@@ -50,14 +50,14 @@ def serve(
     from bootstrap.serve.gold import CurrentGold
 
     told = read_facts(facts) if facts else {}
-    opened = load(lake=lake, database_prefix=database_prefix).open_lake()
+    lake = settings.open_lake()
     with console.status("loading gold's vectors"):
-        current = CurrentGold(opened)
+        current = CurrentGold(lake)
     app = make_app(current, Limits(max_megabytes * 1024**2, timeout, threads), told, refresh)
     if host in _LOOPBACK:  # prevents DNS rebinding by other web pages
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK))
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    console.print(f"serving {opened.uri} on http://{host}:{port}/ (Ctrl-C stops)", soft_wrap=True, highlight=False)
+    console.print(f"serving {lake.uri} on http://{host}:{port}/ (Ctrl-C stops)", soft_wrap=True, highlight=False)
     uvicorn.run(
         app,
         host=host,

@@ -10,25 +10,26 @@ import typer
 from rich.filesize import decimal
 from rich.table import Table
 
-from bootstrap.cli.options import DryRunOption, LakeOption, PrefixOption, console, say, warn
-from bootstrap.settings import Settings, load
+from bootstrap.cli.options import console, say, takes
+from bootstrap.settings import Settings
+from bootstrap.summary import warn
 from catalog.erasure_scope import Found
 from catalog.errors import CatalogError, SettingsError
 from catalog.lake import Lake
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and change nothing")]
 _NAMED = 100  # most source files to list, per kind
 
 
+@takes("lake database_prefix")
 def vacuum(
     older_than: Annotated[
         str | None,
-        typer.Option(
-            "--older-than", metavar="30d", help="age of snapshots to remove [dim](default: FRUITLAKE_HISTORY_DAYS)[/]"
-        ),
+        typer.Option(metavar="30d", help="age of snapshots to remove [dim](default: FRUITLAKE_HISTORY_DAYS)[/]"),
     ] = None,
-    dry_run: DryRunOption = False,
-    lake: LakeOption = None,
-    database_prefix: PrefixOption = None,
+    dry_run: DryRun = False,
+    *,
+    settings: Settings,
 ) -> None:
     """Remove old snapshots, leftovers of killed runs, and photos older than their retention period; merge small files.
 
@@ -44,16 +45,16 @@ def vacuum(
     from catalog.maintenance import carry_out, plan
     from catalog.retention import outdated, retention_reason
 
-    settings = load(lake=lake, database_prefix=database_prefix)
     age = timedelta(days=settings.history_days) if older_than is None else _age(older_than)
-    opened = _lake_of(settings)
-    with opened.exclusive():
-        old = outdated(opened, settings.retention)
+    done = "would be" if dry_run else "were"
+    lake = _lake_of(settings)
+    with lake.exclusive():
+        old = outdated(lake, settings.retention)
         with console.status(starting(settings)):
-            spark = start(settings, opened)
-        planned = plan(spark, opened, age)
+            spark = start(settings, lake)
+        planned = plan(spark, lake, age)
         if not dry_run:
-            carry_out(spark, opened, planned)
+            carry_out(spark, lake, planned)
         for table, branch in planned.branches:
             say(f"branch {branch} of {table}, left by a run that was killed")
         for table, snapshot in planned.snapshots:
@@ -61,32 +62,29 @@ def vacuum(
         for uri in (*(uri for _, uri in planned.orphans), *planned.leftovers):
             say(uri)
         for table, count in planned.small:
-            say(f"{count:,} small files of {table} {'would be' if dry_run else 'were'} merged")
-        say(
-            f"{len(planned.snapshots):,} snapshots and {len(planned.orphans) + len(planned.leftovers):,} files "
-            f"({decimal(planned.size)}) {'would be' if dry_run else 'were'} removed"
-        )
+            say(f"{count:,} small files of {table} {done} merged")
+        files = len(planned.orphans) + len(planned.leftovers)
+        say(f"{len(planned.snapshots):,} snapshots and {files:,} files ({decimal(planned.size)}) {done} removed")
         if old.kind:
-            found = find(opened, old, retention_reason(settings.retention, old))
+            found = find(lake, old, retention_reason(settings.retention, old))
             _show(found)
             if found.still_there:
-                warn(_comes_back(found.still_there))
+                warn(_comes_back(found.still_there), console)
             if not dry_run:
-                say(f"erased; record: {erase_photos(settings, opened, found, console)}")
+                say(f"erased; record: {erase_photos(settings, lake, found, console)}")
 
 
+@takes("lake database_prefix", images="the source, to look for copies of the photos in it")
 def erase(
-    image_id: Annotated[
-        list[str] | None, typer.Option("--image-id", metavar="ID", help="a photo, by its full image_id")
-    ] = None,
+    image_id: Annotated[list[str] | None, typer.Option(metavar="ID", help="a photo, by its full image_id")] = None,
     source_path: Annotated[
-        list[str] | None, typer.Option("--source-path", metavar="PATH", help="a photo, by the path it was read from")
+        list[str] | None, typer.Option(metavar="PATH", help="a photo, by the path it was read from")
     ] = None,
-    label: Annotated[list[str] | None, typer.Option("--label", metavar="LABEL", help="all photos of a variety")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="all photos of a variety")] = None,
     reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="kept in the record of the erasure: name no person")
+        str | None, typer.Option(metavar="TEXT", help="kept in the record of the erasure: name no person")
     ] = None,
-    dry_run: DryRunOption = False,
+    dry_run: DryRun = False,
     refit: Annotated[
         bool, typer.Option("--refit", help="fit a new PCA on the remaining photos instead of keeping the old one")
     ] = False,
@@ -102,12 +100,9 @@ def erase(
     and_block: Annotated[
         bool, typer.Option("--and-block", help="keep the photos out for good: later runs skip them")
     ] = False,
-    images: Annotated[
-        str | None, typer.Option("--images", metavar="URI", help="the source, to look for copies of the photos in it")
-    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="only finish an interrupted erasure")] = False,
-    lake: LakeOption = None,
-    database_prefix: PrefixOption = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Erase photos from all layers, all snapshots and all reports; --image-id and the like may be given repeatedly.
 
@@ -122,38 +117,35 @@ def erase(
     from bootstrap.erasing import erase_photos, finish_erasures, with_copies
     from catalog.erasure_scope import Selection, find
     from catalog.erasures import pending
-    from catalog.storage import check_allowed, normalize
-    from ingestion.walk import Source
+    from catalog.storage import normalize
 
-    settings = load(images=images, lake=lake, database_prefix=database_prefix)
     paths = frozenset(normalize(path) for path in source_path or ())
     selection = Selection(frozenset(image_id or ()), paths, frozenset(label or ()))
     _check_asked(bool(selection.kind), reason, resume)
-    opened = _lake_of(settings)
-    with opened.exclusive():
-        begun = pending(opened)
+    lake = _lake_of(settings)
+    with lake.exclusive():
+        begun = pending(lake)
         if resume and not begun:
             say("no erasure was interrupted")
         if begun and dry_run:
-            warn(f"an erasure of {begun[0].requested_at} was interrupted; without --dry-run it is finished first")
-        for record in finish_erasures(settings, opened, console) if begun and not dry_run else ():
+            interrupted = f"an erasure of {begun[0].requested_at} was interrupted"
+            warn(f"{interrupted}; without --dry-run it is finished first", console)
+        for record in finish_erasures(settings, lake, console) if begun and not dry_run else ():
             say(f"an interrupted erasure is finished; record: {record}")
         if not selection.kind or reason is None:
             return
-        found = find(opened, selection, reason, refit, and_block)
+        found = find(lake, selection, reason, refit, and_block)
         if settings.images:
-            check_allowed(settings.images, settings.regions)
-            source = Source(settings.images, settings.include, settings.exclude)
-            found = with_copies(opened, found, source, console)
+            found = with_copies(lake, found, settings.source(), console)
         else:
             say("copies of the photos elsewhere in the source are not looked for without --images")
         _show(found)
         if not dry_run:
             _check_meant(found, settings, everything, source_stays or and_block)
         if found.still_there and not and_block:
-            warn(_comes_back(found.still_there))
+            warn(_comes_back(found.still_there), console)
         if not dry_run:
-            say(f"erased; record: {erase_photos(settings, opened, found, console)}")
+            say(f"erased; record: {erase_photos(settings, lake, found, console)}")
             say("no table can be rolled back behind this: older snapshots held the photos, or were made of them")
             say("the reports are gone, too: `fruitlake report` writes one of what is left")
 

@@ -1,7 +1,4 @@
-"""The certificate for encryption between a cluster's nodes, as EMR expects it: a zip of PEM files.
-
-Self-signed, and new for every cluster; the key leaves this process only for the encrypted bucket.
-"""
+"""The certificate for encryption between a cluster's nodes: self-signed, and new for every cluster."""
 
 from __future__ import annotations
 
@@ -14,11 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-_DAYS = 397  # longer than any cluster lives
-
 
 def certificates(region: str) -> bytes:
-    """privateKey.pem, certificateChain.pem and trustedCertificates.pem for the private names of a region's nodes."""
+    """The zip of PEM files that EMR expects, for the private names of a region's nodes.
+
+    The key leaves this process only for the encrypted bucket.
+    """
     host = f"*.{region}.compute.internal"
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
@@ -30,7 +28,7 @@ def certificates(region: str) -> bytes:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=_DAYS))
+        .not_valid_after(now + timedelta(days=397))  # longer than any cluster lives
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

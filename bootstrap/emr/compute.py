@@ -1,18 +1,15 @@
-"""The stack's cluster or Serverless application, with one interface for starting and watching jobs.
-
-compute_of(stack) ──▶ Cluster or Serverless ──▶ a job's request, its state and reason, the location of its logs
-"""
+"""The stack's cluster or Serverless application, with one interface for starting and watching jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.emr import jobs
-from bootstrap.emr.package import Artifacts
-from bootstrap.emr.reasons import explained
-from bootstrap.emr.requests import Request, ask
+from bootstrap.emr.jobs import PYTHON, STREAM, conf
+from bootstrap.emr.package import Artifacts, uri
+from bootstrap.emr.requests import Request, ask, explained
 from bootstrap.emr.stack import Stack
+from catalog import aws
 from catalog.errors import EmrError
 
 _ENDED = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
@@ -37,12 +34,28 @@ class Cluster:
         return self.state()[0] in _ENDED
 
     def request(self, packaged: Artifacts, arguments: list[str]) -> Request:
-        """The request that starts a step. Raises EmrError if the cluster has ended."""
+        """AddJobFlowSteps: spark-submit in cluster mode, which returns the job's exit code.
+
+        Raises EmrError if the cluster has ended.
+        """
         state, reason = self.state()
         if state in _ENDED:
             why = f" ({explained(reason)})" if reason else ""
             raise EmrError(f"cluster {self.id} is {state.lower()}{why}: start another with `fruitlake emr up`")
-        return jobs.step(self.id, self.bucket, packaged, arguments)
+        properties = {
+            # A second attempt, because a driver may lose its node; what is already published is not recomputed.
+            "spark.yarn.maxAppAttempts": "2",
+            "spark.yarn.appMasterEnv.AWS_REGION": aws.region(),
+        }
+        # A stream ends only if both attempts fail within an hour. That the second one can read the state, as the
+        # release's S3 client wrote it, is not confirmed (docs/aws.md, 17).
+        if arguments[0] == STREAM:
+            properties["spark.yarn.am.attemptFailuresValidityInterval"] = "1h"
+        name = f"fruitlake {arguments[0]}"
+        command = ["spark-submit", "--deploy-mode", "cluster", "--name", name, *conf(self.bucket, packaged, properties)]
+        jar = {"Jar": "command-runner.jar", "Args": [*command, uri(self.bucket, packaged.entry), *arguments]}
+        steps = [{"Name": name, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}]
+        return Request("emr", "AddJobFlowSteps", {"JobFlowId": self.id, "Steps": steps})
 
     def job(self, answer: dict[str, Any]) -> str:
         """The id of a job that was started."""
@@ -76,8 +89,47 @@ class Serverless:
     history = "the application's page in EMR Studio, or `aws emr-serverless get-dashboard-for-job-run`"
 
     def request(self, packaged: Artifacts, arguments: list[str]) -> Request:
-        """The request that starts a job run."""
-        return jobs.job_run(self.id, self.role, self.stack, self.bucket, packaged, arguments)
+        """StartJobRun; the application determines the location and the encryption key of logs."""
+        driver, catalog = "spark.emr-serverless.driverEnv", "spark.sql.catalog.lake"
+        properties = {
+            f"{driver}.PYSPARK_DRIVER_PYTHON": PYTHON,
+            f"{driver}.PYSPARK_PYTHON": PYTHON,
+            f"{driver}.AWS_REGION": aws.region(),
+            "spark.executorEnv.PYSPARK_PYTHON": PYTHON,
+            # As in the cluster's spark-defaults: four Python workers of 0.7 GB need more than the default overhead of
+            # 10 %.
+            **{f"spark.{process}.cores": "4" for process in ("driver", "executor")},
+            **{f"spark.{process}.memory": "4g" for process in ("driver", "executor")},
+            **{f"spark.{process}.memoryOverhead": "4g" for process in ("driver", "executor")},
+            # The release includes the jar; its name with Spark 4 is not confirmed (docs/aws.md, 11).
+            "spark.jars": "/usr/share/aws/iceberg/lib/iceberg-spark*runtime*.jar",
+            "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+            "spark.sql.defaultCatalog": "lake",
+            catalog: "org.apache.iceberg.spark.SparkCatalog",
+            f"{catalog}.type": "glue",
+            f"{catalog}.warehouse": f"s3://{self.bucket}/lake",
+            f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+            f"{catalog}.client.region": aws.region(),
+            "spark.hadoop.fs.s3a.endpoint.region": aws.region(),
+        }
+        submit = {  # EMR splits the parameters at spaces and does not support quotes
+            "entryPoint": uri(self.bucket, packaged.entry),
+            "entryPointArguments": arguments,
+            "sparkSubmitParameters": " ".join(conf(self.bucket, packaged, properties)),
+        }
+        parameters: dict[str, Any] = {
+            "applicationId": self.id,
+            "executionRoleArn": self.role,
+            "name": f"fruitlake {arguments[0]}",
+            "jobDriver": {"sparkSubmit": submit},
+            "tags": {"project": "fruitlake", "stack": self.stack},  # operators may manage what has the stack's tag
+        }
+        # Batch jobs end after twelve hours, and are not started again after a failure. That a streaming job is started
+        # with the same arguments is not confirmed (docs/aws.md, 18).
+        if arguments[0] == STREAM:
+            retries = {"maxFailedAttemptsPerHour": 5}
+            parameters |= {"mode": "STREAMING", "executionTimeoutMinutes": 0, "retryPolicy": retries}
+        return Request("emr-serverless", "StartJobRun", parameters)
 
     def job(self, answer: dict[str, Any]) -> str:
         """The id of a job run that was started."""

@@ -1,8 +1,5 @@
 """Extract the packages that a cluster needs from requirements.lock: all dependencies except those that the cluster has
-and those that are only needed to export the model.
-
-requirements.lock ("via" comments: which package requires it) ──walk from the project──▶ the same pins and hashes
-"""
+and those that are only needed to export the model. The lock's "via" comments say which package requires which."""
 
 from __future__ import annotations
 
@@ -12,9 +9,8 @@ from collections import defaultdict
 LEFT_OUT = ("pyspark", "tensorflow", "tf2onnx")  # the cluster's own Spark; executors run ONNX, not TensorFlow
 
 _ROOT = "fruitlake (pyproject.toml)"
-_PACKAGE = re.compile(
-    r"^(?P<name>[\w.-]+)==.*\n(?: +--hash=.*\n)+(?P<via>(?: +#.*\n)+)", re.MULTILINE
-)  # uv's format: a pin, its hashes, the packages that require it
+# uv's format: a pin, its hashes, the packages that require it
+_PACKAGE = re.compile(r"^(?P<name>[\w.-]+)==.*\n(?: +--hash=.*\n)+(?P<via>(?: +#.*\n)+)", re.MULTILINE)
 
 
 def cluster_requirements(lock: str) -> str:
@@ -28,7 +24,6 @@ def cluster_requirements(lock: str) -> str:
     reached: set[str] = set()
     frontier = {_ROOT}
     while frontier:
-        asked = {child for parent in frontier for child in wanted_by[parent]}
-        frontier = asked - reached - {*LEFT_OUT}
+        frontier = {child for parent in frontier for child in wanted_by[parent]} - reached - {*LEFT_OUT}
         reached |= frontier
     return "".join(pin for name in sorted(reached) for pin in pins[name])

@@ -20,11 +20,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from bootstrap.emr.lock import cluster_requirements
+from bootstrap.emr.requests import Request, look_up
 from bootstrap.settings import Settings
 from catalog.errors import EmrError
 from catalog.storage import write_atomically
@@ -58,8 +58,7 @@ exit 127
 """
 
 
-@dataclass(frozen=True)
-class Artifacts:
+class Artifacts(NamedTuple):
     """File names of the artifacts, in the cache folder and below `artifacts/` in the bucket."""
 
     environment: str
@@ -67,10 +66,6 @@ class Artifacts:
     model: str
     entry: str
     bootstrap: str
-
-    def names(self) -> list[str]:
-        """The file names of all artifacts."""
-        return list(asdict(self).values())
 
 
 def folder(settings: Settings) -> Path:
@@ -84,7 +79,7 @@ def package(settings: Settings) -> Artifacts:
         raise EmrError("packages are made from the project's checkout: `git clone` it, `make`, and run this there")
     here = folder(settings)
     here.mkdir(parents=True, exist_ok=True)
-    source = files("bootstrap.emr")
+    source = Path(__file__).parent
     artifacts = Artifacts(
         environment=_environment(here),
         project=_project(here),
@@ -92,7 +87,7 @@ def package(settings: Settings) -> Artifacts:
         entry=_keep(here, "run_layer", ".py", (source / "run_layer.py").read_bytes()),
         bootstrap=_keep(here, "bootstrap-emr", ".sh", (source / "bootstrap-emr.sh").read_bytes()),
     )
-    write_atomically(str(here / "artifacts.json"), json.dumps(asdict(artifacts), indent=1).encode())
+    write_atomically(str(here / "artifacts.json"), json.dumps(artifacts._asdict(), indent=1).encode())
     return artifacts
 
 
@@ -103,10 +98,29 @@ def packaged(settings: Settings) -> Artifacts:
         artifacts = Artifacts(**json.loads((here / "artifacts.json").read_text()))
     except (OSError, ValueError, TypeError):
         raise EmrError("nothing is packaged for the cluster yet: run `fruitlake emr package`") from None
-    missing = [name for name in artifacts.names() if not (here / name).is_file()]
+    missing = [name for name in artifacts if not (here / name).is_file()]
     if missing:
         raise EmrError(f"{here / missing[0]} is gone: run `fruitlake emr package` again")
     return artifacts
+
+
+def key(name: str) -> str:
+    """The S3 key of an artifact."""
+    return f"artifacts/{name}"
+
+
+def uri(bucket: str, name: str) -> str:
+    """The s3:// URI of an artifact in a bucket."""
+    return f"s3://{bucket}/{key(name)}"
+
+
+def uploads(artifacts: Artifacts, here: Path, bucket: str) -> list[Request]:
+    """Requests to upload the files that are not in the bucket yet; names contain hashes, so existing files match."""
+    return [
+        Request("s3", "PutObject", {"Bucket": bucket, "Key": key(name), "Body": here / name})
+        for name in artifacts
+        if look_up("404 NoSuchKey NoSuchBucket", "s3", "HeadObject", Bucket=bucket, Key=key(name)) is None
+    ]
 
 
 def _environment(here: Path) -> str:
@@ -122,11 +136,11 @@ def _environment(here: Path) -> str:
         root = Path(work) / "environment"
         options = ["--target", str(root / "site-packages"), "--python-version", PYTHON, "--python-platform", _PLATFORM]
         checks = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
-        _run("-m", "uv", "pip", "install", "--quiet", *options, *checks, "-r", str(wanted))
+        _run("uv", "pip", "install", "--quiet", *options, *checks, "-r", str(wanted))
         _drop(root / "site-packages")
         if _COMPILED:  # otherwise, each container compiles its imports; times and folders of this machine are left out
             pinned = ["--invalidation-mode", "unchecked-hash", "-s", str(root)]
-            _run("-m", "compileall", "-q", "-j", "0", *pinned, str(root / "site-packages"))
+            _run("compileall", "-q", "-j", "0", *pinned, str(root / "site-packages"))
         (root / "bin").mkdir()
         (root / "bin" / "python").write_text(_LAUNCHER)
         (root / "bin" / "python").chmod(0o755)
@@ -154,7 +168,7 @@ def _project(here: Path) -> str:
             shutil.copytree(_CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(_CHECKOUT / name, copy)
-        _run("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", work, str(copy))
+        _run("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", work, str(copy))
         (wheel,) = Path(work).glob("*.whl")
         return _keep(here, "fruitlake", ".zip", wheel.read_bytes())
 
@@ -179,7 +193,8 @@ def _hash(content: bytes) -> str:
 def _run(*arguments: str) -> None:
     """Run a Python module in its own process. Raises EmrError with the last line of its output."""
     environment = os.environ | {"SOURCE_DATE_EPOCH": _1980}
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment)
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["it said nothing"]
-        raise EmrError(f"packaging failed: {' '.join(arguments[1:4])}: {said[-1].strip()[:300]}")
+        raise EmrError(f"packaging failed: {' '.join(arguments[:3])}: {said[-1].strip()[:300]}")

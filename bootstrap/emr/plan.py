@@ -1,17 +1,17 @@
-"""Estimate the time and cost of featurizing N photos on a cluster, from a measured rate and prices.json.
-
-photos / (rate per core x cores) ──▶ hours ──x nodes x price──▶ cost, with all assumptions
-"""
+"""Estimate the time and cost of featurizing N photos on a cluster, from a measured rate and prices.json."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from bootstrap.emr.parameters import vcpus
+from rich.console import Console
+from rich.table import Table
+
 from catalog.errors import EmrError
 
 # Half of the lower figure measured on two cores: 165 to 190 photos/s, 100 x 100 px JPEGs, ONNX Runtime, one thread per
@@ -70,7 +70,31 @@ def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = Non
     return Plan(nodes, work, hours, cost, always, node + endpoints, assumed)
 
 
-def read_prices() -> dict[str, Any]:
+def show_plan(photos: int, instance: str, rate: float, nodes: int | None, console: Console) -> None:
+    """Print the estimate and what it assumes. Raises EmrError, as `plan` does."""
+    made = plan(photos, instance, rate, nodes)
+    table = Table("photos", "nodes", "work", "cluster", "cost", title=f"plan for {instance}", title_justify="left")
+    hours = f"{made.work_hours:.2f} h", f"{made.hours:.2f} h"
+    table.add_row(f"{photos:,}", f"1 primary + {made.nodes}", *hours, f"{made.cost:,.2f} USD")
+    console.print(table)
+    stream = (
+        f"a stream: {made.stream:.2f} USD an hour on a primary, a core and a task node, {made.small_stream:.2f} with "
+        "`up --small`"
+    )
+    lines = [stream, *(f"assumed: {line}" for line in made.assumed)]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def vcpus(instance: str) -> int:
+    """Number of vCPUs of an instance type, by its size. Raises EmrError for a type that cannot run jobs."""
+    found = re.fullmatch(r"[a-z]+\d+([a-z-]*)\.(\d*)xlarge", instance)
+    if found is None:
+        raise EmrError(f"'{instance}' is no type for a node: give one of 4 vCPU and 16 GiB or more, like m6i.xlarge")
+    if found[1].startswith("g"):
+        raise EmrError(f"'{instance}' is ARM, and packages are made for x86-64: give a type like m6i.xlarge")
+    return 4 * int(found[2] or 1)
+
+
+def read_prices() -> Any:
     """Read prices.json; the prices were entered by hand and are not confirmed (docs/aws.md, 1)."""
-    found: dict[str, Any] = json.loads((files("bootstrap.emr") / "prices.json").read_text(encoding="utf-8"))
-    return found
+    return json.loads((files("bootstrap.emr") / "prices.json").read_text(encoding="utf-8"))

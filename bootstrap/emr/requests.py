@@ -1,14 +1,12 @@
-"""Requests to AWS as values, which --dry-run can show instead of sending them.
-
-Request("emr", "AddJobFlowSteps", {...}) ──show──▶ JSON      ──send──▶ boto3, errors explained
-"""
+"""Requests to AWS as values, which --dry-run can show instead of sending them; what to do if AWS refuses."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,17 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from catalog import aws
+from catalog.errors import AwsError
+
+_SPOT = "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
+_STEPS = {  # by the wording of AWS' message; the first match counts
+    "exceed.*(limit|quota)|(limit|quota).*exceed|vcpu limit": "ask Service Quotas for more, see `fruitlake emr check`",
+    "capacity|not supported in your requested": "this zone has no such machines: try `--zone b`, or `--instance`",
+    "service.linked role.*spot": f"Spot was never used in this account: run `{_SPOT}` once",
+    "already exists": "something of that name is there already: choose another `--stack`, or remove it",
+    "role|profile|not authorized|access ?denied": "a role or permission is missing: have an administrator run this",
+    "_in_progress state": "somebody, or a stopped command, is changing the stack: see `fruitlake emr status`",
+}
 
 
 @dataclass(frozen=True)
@@ -26,17 +35,16 @@ class Request:
 
     service: str
     operation: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any]
 
     def send(self) -> dict[str, Any]:
         """Send the request; returns the response. Raises AwsError."""
         with ExitStack() as files, aws.explained(self.service):
-            call = getattr(aws.client(self.service), xform_name(self.operation))
             given = {
                 name: files.enter_context(value.open("rb")) if isinstance(value, Path) else value
                 for name, value in self.parameters.items()
             }
-            answer: dict[str, Any] = call(**given)
+            answer: dict[str, Any] = getattr(aws.client(self.service), xform_name(self.operation))(**given)
             return answer
 
 
@@ -47,14 +55,12 @@ def ask(service: str, operation: str, **parameters: Any) -> dict[str, Any]:
 
 def look_up(absent: str, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
     """Send a read-only request; returns None if AWS answers that the resource does not exist. Raises AwsError."""
-    with aws.explained(service):
-        try:
-            answer: dict[str, Any] = getattr(aws.client(service), xform_name(operation))(**parameters)
-        except ClientError as error:
-            if aws.code_of(error) in absent.split():
-                return None
-            raise
-    return answer
+    try:
+        return ask(service, operation, **parameters)
+    except AwsError as error:
+        if isinstance(error.__cause__, ClientError) and aws.code_of(error.__cause__) in absent.split():
+            return None
+        raise
 
 
 def show(requests: Iterable[Request], console: Console) -> None:
@@ -68,6 +74,11 @@ def show(requests: Iterable[Request], console: Console) -> None:
 
 
 def _described(value: object) -> str:
-    if isinstance(value, bytes):
-        return f"<{len(value):,} bytes, made when sent>"
-    return str(value)
+    return f"<{len(value):,} bytes, made when sent>" if isinstance(value, bytes) else str(value)
+
+
+def explained(reason: str) -> str:
+    """AWS' reason in one line, with the next step if it is known."""
+    said = " ".join(reason.split()).rstrip(". ")[:400] or "AWS gave no reason"
+    step = next((step for pattern, step in _STEPS.items() if re.search(pattern, said, re.IGNORECASE)), None)
+    return f"{said}: {step}" if step else said

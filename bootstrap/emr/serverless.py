@@ -1,8 +1,5 @@
 """Stop a Serverless application: CloudFormation can neither change nor delete a started one, and it stays started for
-15 minutes after its last job.
-
-running jobs ──refused, or cancelled──▶ StopApplication ──▶ STOPPED
-"""
+15 minutes after its last job."""
 
 from __future__ import annotations
 
@@ -26,22 +23,19 @@ def stop(application: str, cancel: bool) -> list[Request]:
             f"job {', '.join(runs)} is running on Serverless: wait for it (`fruitlake emr status`), or cancel it with "
             "`fruitlake emr down --cancel-jobs`"
         )
-    cancelled = [
-        Request("emr-serverless", "CancelJobRun", {"applicationId": application, "jobRunId": run}) for run in runs
+    return [
+        *(Request("emr-serverless", "CancelJobRun", {"applicationId": application, "jobRunId": run}) for run in runs),
+        Request("emr-serverless", "StopApplication", {"applicationId": application}),
     ]
-    return [*cancelled, Request("emr-serverless", "StopApplication", {"applicationId": application})]
 
 
 def rest(request: Request, poll: float) -> None:
     """Wait until no job is left, stop the application, and wait until it has stopped. Raises EmrError on timeout."""
     application = request.parameters["applicationId"]
-    _wait(
-        lambda: not _runs(application, *_RUNNING, "CANCELLING"),
-        f"application {application} has jobs that are being cancelled",
-        poll,
-    )
+    name = f"application {application}"
+    _wait(lambda: not _runs(application, *_RUNNING, "CANCELLING"), f"{name} has jobs that are being cancelled", poll)
     request.send()
-    _wait(lambda: _rests(application), f"application {application} has not stopped", poll)
+    _wait(lambda: _rests(application), f"{name} has not stopped", poll)
 
 
 def _rests(application: str) -> bool:

@@ -1,7 +1,4 @@
-"""Read, create and update the CloudFormation stack.
-
-stack.yaml + parameters ──CreateStack, UpdateStack──▶ wait for CloudFormation ──▶ done, or the first failure
-"""
+"""Read, create and update the CloudFormation stack."""
 
 from __future__ import annotations
 
@@ -14,8 +11,7 @@ import yaml
 from botocore.exceptions import WaiterError
 from rich.console import Console
 
-from bootstrap.emr.reasons import explained
-from bootstrap.emr.requests import Request, look_up
+from bootstrap.emr.requests import Request, explained, look_up
 from catalog import aws
 from catalog.errors import AwsError, EmrError
 
@@ -69,10 +65,16 @@ def template() -> str:
     return (files("bootstrap.emr") / "stack.yaml").read_text(encoding="utf-8")
 
 
-def section(name: str) -> dict[str, dict[str, Any]]:
-    """A section of the template, with all values as text."""
-    found: dict[str, dict[str, Any]] = yaml.load(template(), Loader=yaml.BaseLoader)[name]
-    return found
+def section(name: str) -> Any:
+    """A section of the template, a dictionary with all values as text."""
+    return yaml.load(template(), Loader=yaml.BaseLoader)[name]
+
+
+def parameters_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """The template's parameters that a command was given as options, as texts: minimum_nodes is MinimumNodes."""
+    given = {name.title().replace("_", ""): value for name, value in options.items() if value is not None}
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+    return {name: texts[name] for name in section("Parameters") if name in texts}
 
 
 def with_defaults(given: Mapping[str, str]) -> dict[str, str]:

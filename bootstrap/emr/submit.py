@@ -1,7 +1,4 @@
-"""Submit a layer job and wait for it, or a stream and wait until it is running.
-
-missing artifacts ─▶ bucket; step or job run ─▶ its states as they change ─▶ done, or why it failed
-"""
+"""Submit a layer job and wait for it, or a stream and wait until it is running."""
 
 from __future__ import annotations
 
@@ -9,11 +6,10 @@ import time
 
 from rich.console import Console
 
-from bootstrap.emr import artifacts, jobs
+from bootstrap.emr import jobs
 from bootstrap.emr.compute import Cluster, Serverless, compute_of
-from bootstrap.emr.package import folder, packaged
-from bootstrap.emr.reasons import explained
-from bootstrap.emr.requests import show
+from bootstrap.emr.package import folder, packaged, uploads, uri
+from bootstrap.emr.requests import explained, show
 from bootstrap.emr.stack import Stack, existing
 from bootstrap.settings import Settings
 from catalog.bucket import check_catalog_region
@@ -35,11 +31,11 @@ def submit(
     made, stack = packaged(settings), existing(name)
     compute = compute_of(stack)
     request = compute.request(made, _arguments(settings, stack, layer, made.model))
-    uploads = artifacts.uploads(made, folder(settings), stack.bucket)
+    missing = uploads(made, folder(settings), stack.bucket)
     if dry_run:
-        show([*uploads, request], console)
+        show([*missing, request], console)
         return
-    for upload in uploads:
+    for upload in missing:
         with console.status(f"uploading {upload.parameters['Key']}"):
             upload.send()
     job = compute.job(request.send())
@@ -48,7 +44,7 @@ def submit(
     wait(compute, job, layer, console, poll)
 
 
-def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, poll: float = POLL) -> None:
+def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, poll: float) -> None:
     """Print every change of state until the job ends, or the stream is running. Raises EmrError if it failed."""
     started, told = time.monotonic(), ""
     continues = f"job {job} continues: `fruitlake emr status` and `fruitlake emr logs {job}` show its progress"
@@ -92,7 +88,7 @@ def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list
         if not is_remote(place):
             raise EmrError(f"a cluster cannot see '{place}': give --{option} a place in S3, like s3://{stack.bucket}/…")
     prefix = stack.parameters["DatabasePrefix"]  # the role has no rights on other databases
-    weights = artifacts.uri(stack.bucket, model)
+    weights = uri(stack.bucket, model)
     given = jobs.arguments(layer, settings, **places, database_prefix=prefix, weights=weights)
     if layer == jobs.STREAM and settings.images is None and "EventQueue" in stack.outputs:
         given.append(f"--events={stack.outputs['EventQueue']}")

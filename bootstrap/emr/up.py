@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 
 from rich.console import Console
 
-from bootstrap.emr import artifacts, serverless
+from bootstrap.emr import serverless
 from bootstrap.emr.certificates import certificates
+from bootstrap.emr.checks import check, quotas
 from bootstrap.emr.compute import cluster_of
-from bootstrap.emr.package import folder, packaged
-from bootstrap.emr.parameters import check, quotas
+from bootstrap.emr.package import folder, key, packaged, uploads
 from bootstrap.emr.requests import Request, ask, show
 from bootstrap.emr.stack import POLL, Stack, deploy, deployment, existing, find, with_defaults
 from bootstrap.settings import Settings
@@ -53,14 +52,14 @@ def bring_up(
         _check_quotas(values, console)
         values |= {
             "Launch": f"{datetime.now(UTC):%Y%m%dT%H%M%S}",  # a new name replaces the cluster
-            "Bootstrap": artifacts.key(made.bootstrap),  # a change would replace a running cluster
-            "Environment": artifacts.key(made.environment),
-            "Project": artifacts.key(made.project),
+            "Bootstrap": key(made.bootstrap),  # a change would replace a running cluster
+            "Environment": key(made.environment),
+            "Project": key(made.project),
         }
     if stack is None:
         requests.append(deployment("CreateStack", name, values | {"Compute": "none"}))
     bucket = f"{name}-{ask('sts', 'GetCallerIdentity')['Account']}-{aws.region()}"
-    requests += [*artifacts.uploads(made, folder(settings), bucket), *_content(bucket, new_cluster=not alive)]
+    requests += [*uploads(made, folder(settings), bucket), *_content(bucket, new_cluster=not alive)]
     if stack and "ApplicationId" in stack.outputs:
         requests += serverless.stop(stack.outputs["ApplicationId"], cancel=False)
     requests.append(deployment("UpdateStack", name, values))
@@ -114,9 +113,9 @@ def _content(bucket: str, new_cluster: bool) -> list[Request]:
     """Requests for the bucket's other content: the example notebook, a folder for Spark's history, and a new cluster's
     certificate. A running cluster keeps its certificate, because nodes that join later must have the same one."""
     content: dict[str, Path | bytes] = {
-        "notebooks/examples/gold.ipynb": Path(str(files("bootstrap.emr") / "gold.ipynb")),
+        "notebooks/examples/gold.ipynb": Path(__file__).with_name("gold.ipynb"),
         "spark-events/.keep": b"",  # for Spark, a folder exists only if it has an object
     }
     if new_cluster:
         content["certificates/in-transit.zip"] = certificates(aws.region())
-    return [Request("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": body}) for key, body in content.items()]
+    return [Request("s3", "PutObject", {"Bucket": bucket, "Key": name, "Body": body}) for name, body in content.items()]

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bootstrap.emr.compute import cluster_of, compute_of
-from bootstrap.emr.reasons import explained
-from bootstrap.emr.requests import ask
+from bootstrap.emr.requests import ask, explained
 from bootstrap.emr.stack import Stack
 from catalog import aws
 from catalog.errors import EmrError
@@ -21,7 +20,7 @@ from catalog.errors import EmrError
 # Ports on the primary node. With encryption in transit, Spark serves its history on the TLS port, and Livy uses TLS on
 # its usual port: docs.aws.amazon.com/emr/latest/ManagementGuide/emr-encryption-support-matrix.html.
 # YARN's port is not confirmed (docs/aws.md, 13).
-PAGES = {"history": 18480, "yarn": 8088, "livy": 8998}
+_PAGES = {"history": 18480, "yarn": 8088, "livy": 8998}
 
 
 def show_status(stack: Stack, console: Console) -> None:
@@ -101,14 +100,16 @@ def tunnel(stack: Stack, page: str, port: int | None) -> list[str]:
     nodes = ask("emr", "ListInstances", **running)["Instances"]
     if not nodes:
         raise EmrError(f"cluster {cluster.id} has no running primary node yet: try again in a minute")
-    ports = f"portNumber={PAGES[page]},localPortNumber={port or PAGES[page]}"
+    ports = f"portNumber={_PAGES[page]},localPortNumber={port or _PAGES[page]}"
     command = ["aws", "ssm", "start-session", "--region", aws.region(), "--target", nodes[0]["Ec2InstanceId"]]
     document = ["--document-name", "AWS-StartPortForwardingSessionToRemoteHost"]
     return [*command, *document, "--parameters", f"host={nodes[0]['PrivateDnsName']},{ports}"]
 
 
-def hold_open(command: list[str]) -> None:
-    """Run the session until it is stopped. AWS' client reports a missing plugin. Raises EmrError."""
+def open_tunnel(stack: Stack, page: str, port: int | None, console: Console) -> None:
+    """Run the command until it is stopped. Raises EmrError, also for a missing plugin, which AWS' client reports."""
+    command = tunnel(stack, page, port)
+    console.print(f"{page}: https://localhost:{port or _PAGES[page]} (http where it has no TLS)")
     if shutil.which("aws") is None:
         raise EmrError("a tunnel needs AWS' command line, `aws`, which is not installed: https://aws.amazon.com/cli/")
     if code := subprocess.run(command, check=False).returncode:

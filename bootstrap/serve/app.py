@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeVar
 import anyio
 from anyio import to_thread
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from jinja2 import Environment
 
 from bootstrap.serve.gold import CurrentGold, Gold, Variety
@@ -126,17 +126,13 @@ def make_app(current: CurrentGold, limits: Limits, facts: Facts, refresh: float)
         snapshot, loaded_at = gold.identifier.basis.snapshot, gold.loaded_at
         return Health("ok", snapshot, photos, len(gold.varieties), loaded_at, current.problem)
 
-    @app.get("/docs", include_in_schema=False)
-    def docs() -> Response:
-        return HTMLResponse(_DOCS.render(api=app.openapi()), headers=_HEADERS)
-
+    app.get("/docs", include_in_schema=False)(_fixed(_DOCS.render(api=app.openapi()), "text/html"))
     for path, (name, kind) in _FILES.items():
-        content = (_HERE / name).read_bytes()
-        app.get(path, include_in_schema=False)(_fixed(content, kind))
+        app.get(path, include_in_schema=False)(_fixed((_HERE / name).read_bytes(), kind))
     return app
 
 
-def _fixed(content: bytes, kind: str) -> Callable[[], Response]:
+def _fixed(content: bytes | str, kind: str) -> Callable[[], Response]:
     def answer() -> Response:
         return Response(content, media_type=kind, headers=_HEADERS)
 

@@ -4,9 +4,8 @@
                                                                                 └─duck.py────▶ DuckDB ─▶ Answer
 
 as_of.py   resolves --as-of to a time, and to each table's snapshot at that time
-trino.py   gives functions in DuckDB the results they have in Trino
-answer.py  rows, time and cost of a query; output.py and as_csv.py write them
-price.py   Athena's price of a query
+trino.py   gives functions in DuckDB the results they have in Trino, with the macros of trino.sql
+answer.py  rows, time and cost of a query; output.py writes them
 sync.py    stores the files as Athena's named queries
 
 The SQL is Athena's (Trino). Tables are named by layer, `gold.fruit_vectors`, or as in the catalog,

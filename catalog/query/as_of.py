@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from catalog.errors import QueryError
 from catalog.lake import Lake
-from catalog.snapshots import Snapshot
+from catalog.snapshots import Snapshot, publications
 from catalog.tables import TABLES
 
 _ID = re.compile(r"\d{9,}|\d{8}T\d{6}-[0-9a-f]{4}")  # of snapshots and runs; fromisoformat accepts some of them
@@ -41,10 +41,10 @@ def version(lake: Lake, table: str, as_of: datetime | None) -> Snapshot:
     if found:
         return found
     lake.check_published()
-    if as_of and (seen := _since(lake, table)):
+    if as_of and (published := _publications(lake, table)):
         raise QueryError(
             f"{table} has no version as of {_iso(as_of)}: the oldest that is kept became current at "
-            f"{_iso(min(seen.values()))}, see `fruitlake catalog history {table}`"
+            f"{_iso(published[0][0])}, see `fruitlake catalog history {table}`"
         )
     raise QueryError(
         f"the lake has no table {table}: it has {', '.join(lake.tables())}"
@@ -57,9 +57,9 @@ def _became_current(text: str, lake: Lake) -> datetime:
     found: list[datetime] = []
     known: list[str] = []
     for table in TABLES:
-        since, history = _since(lake, table), lake.history(table)
-        found += [since[s.id] for s in history if text in (str(s.id), s.run)]
-        known += [f"{table} {', '.join(str(s.id) for s in history[:_SHOWN])}"] if history else []
+        first = {snapshot.id: (time, snapshot) for time, snapshot in reversed(_publications(lake, table))}
+        found += [time for time, snapshot in first.values() if text in (str(snapshot.id), snapshot.run)]
+        known += [f"{table} {', '.join(map(str, [*first][:_SHOWN]))}"] if first else []
     if not found:
         raise QueryError(
             f"--as-of cannot be '{text}': give a time such as 2026-11-22T18:45 (UTC unless it says otherwise), a run, "
@@ -68,13 +68,9 @@ def _became_current(text: str, lake: Lake) -> datetime:
     return max(found)
 
 
-def _since(lake: Lake, table: str) -> dict[int, datetime]:
-    """When each snapshot of the table first became current, by its id."""
+def _publications(lake: Lake, table: str) -> list[tuple[datetime, Snapshot]]:
     loaded = lake.load(table)
-    since: dict[int, datetime] = {}
-    for entry in loaded.metadata.snapshot_log if loaded else ():
-        since.setdefault(entry.snapshot_id, datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC))
-    return since
+    return publications(table, loaded.metadata) if loaded else []
 
 
 def _iso(moment: datetime) -> str:

@@ -1,6 +1,7 @@
 """Run queries on Athena with PyAthena, which starts a query, waits, fetches the rows, and cancels it when interrupted.
 
-SQL ──for_athena──▶ Athena's names, --as-of ──PyAthena──▶ rows as Python values ──▶ Answer, with its cost
+The price is per terabyte read. A workgroup with provisioned capacity is billed by the hour instead. Requests to S3 and
+Glue are billed separately.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +26,6 @@ from pyathena.util import RetryConfig
 from catalog import aws
 from catalog.errors import QueryError
 from catalog.lake import Lake
-from catalog.query import price
 from catalog.query.answer import Answer
 from catalog.query.as_of import version
 from catalog.query.text import for_athena, lake_tables, parse
@@ -49,53 +50,49 @@ _TYPES: dict[str, pa.DataType] = {
 }
 _AS_TEXT = ("array", "map", "row", "json", "time with time zone")
 _VECTORS = {c.name: arrow_type(c.type) for t in TABLES.values() for c in t.columns if c.type.startswith("array<")}
+_MB, _TB = 2**20, 2**40
+_PER_TB, _PRICED, _PRICED_AT = 5.00, "us-east-1", "November 2026"  # US dollars, AWS' public price
 
-Progress = Callable[[str], None]  # called with a description of the query's progress
 
-
+@dataclass
 class Athena:
-    """Runs queries on the lake's current state, or as of a given time.
+    """Runs queries on the lake's current state, or as of a given time; progress is called with what is to be shown.
 
     Without an output location, the workgroup's is used.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        workgroup: str = "primary",
-        output_location: str | None = None,
-        as_of: datetime | None = None,
-        progress: Progress = lambda _: None,
-    ) -> None:
-        self._lake = lake
-        self._workgroup = workgroup
-        self._output = output_location
-        self._as_of = as_of
-        self._progress = progress
-        self._seen: AthenaQueryExecution | None = None  # the query's last known state
+    lake: Lake
+    workgroup: str = "primary"
+    output_location: str | None = None
+    as_of: datetime | None = None
+    progress: Callable[[str], None] = lambda _: None
+    _seen: AthenaQueryExecution | None = field(default=None, init=False)  # the query's last known state
 
     def run(self, sql: str, values: Sequence[str] = ()) -> Answer:
         """Run one SELECT; the values replace the question marks, in order. Raises QueryError."""
         query = parse(sql, values)
-        text = for_athena(sql, self._lake.prefix, self._as_of)
-        for table in lake_tables(query, self._lake.prefix) if self._as_of else ():
-            version(self._lake, table, self._as_of)  # Athena's error would not list the snapshots
-        with told(self._workgroup), self._connection() as connection, connection.cursor() as cursor:
+        text = for_athena(sql, self.lake.prefix, self.as_of)
+        for table in lake_tables(query, self.lake.prefix) if self.as_of else ():
+            version(self.lake, table, self.as_of)  # Athena's error would not list the snapshots
+        with told(self.workgroup), self._connection() as connection, connection.cursor() as cursor:
             self._execute(cursor, text, [literal(v) for v in values])
             rows = _arrow(cursor)
             seconds = (cursor.total_execution_time_in_millis or 0) / 1000
-            return Answer(rows, "Athena", seconds, (_paid(cursor), f"query {cursor.query_id}"))
+            paid = price(cursor.data_scanned_in_bytes or 0, aws.region())
+            if cursor.reused_previous_result:
+                paid = "reused an earlier result, nothing scanned"
+            return Answer(rows, "Athena", seconds, (paid, f"query {cursor.query_id}"))
 
     def _connection(self) -> Connection[Cursor]:
         converter = DefaultTypeConverter()
         for type_ in _AS_TEXT:  # Athena does not quote text inside them, so PyAthena could only guess
-            converter.set(type_, lambda text: text)
+            converter.remove(type_)
         return Connection(
             session=aws.session(),
             region_name=aws.region(),
             config=aws.config(),
-            work_group=self._workgroup,
-            s3_staging_dir=self._output or "",
+            work_group=self.workgroup,
+            s3_staging_dir=self.output_location or "",
             schema_name=None,
             poll_interval=_POLL,
             on_poll=self._look,
@@ -109,13 +106,13 @@ class Athena:
         except Error as error:
             if isinstance(error.__cause__, (BotoCoreError, ClientError)):
                 raise error.__cause__ from None
-            raise QueryError(_why(self._seen, self._workgroup) if self._seen else str(error)) from error
+            raise QueryError(_why(self._seen, self.workgroup) if self._seen else str(error)) from error
 
     def _look(self, execution: Any) -> None:
         self._seen = execution
         if execution.state not in AthenaQueryExecution.TERMINAL_STATES:
             scanned = execution.data_scanned_in_bytes or 0
-            self._progress(f"Athena: {execution.state.lower()}, {scanned:,} bytes scanned")
+            self.progress(f"Athena: {execution.state.lower()}, {scanned:,} bytes scanned")
 
 
 def literal(value: str) -> str:
@@ -177,7 +174,13 @@ def _column(name: str, type_: str, precision: int, scale: int, values: list[Any]
     return pa.array(values, _TYPES.get(type_, pa.string()))
 
 
-def _paid(cursor: Cursor) -> str:
-    if cursor.reused_previous_result:
-        return "reused an earlier result, nothing scanned"
-    return price.in_words(cursor.data_scanned_in_bytes or 0, aws.region())
+def cost(scanned: int) -> float:
+    """The price in US dollars of a query that read this many bytes: Athena rounds up to megabytes, to 10 at least."""
+    return max(10, -(-scanned // _MB)) * _MB / _TB * _PER_TB
+
+
+def price(scanned: int, region: str) -> str:
+    """`3,400,000 bytes scanned, about $0.00005 ($5.00 a TB, at least 10 MB: us-east-1, November 2026)`."""
+    other = "" if region == _PRICED else f"; {region} may ask more"
+    per = f"${_PER_TB:.2f} a TB, at least 10 MB: {_PRICED}, {_PRICED_AT}{other}"
+    return f"{scanned:,} bytes scanned, about ${cost(scanned):.5f} ({per})"

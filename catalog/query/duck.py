@@ -1,8 +1,5 @@
 """Run Athena's SQL on this machine: DuckDB over the snapshots' files, in a folder or in S3.
 
-    snapshots ──scan.py──▶ views bronze.images … gold.label_similarity ─┐
-    SQL for Athena ──sqlglot, trino.py──▶ SQL for DuckDB ───────────────┴──▶ Answer
-
 DuckDB can only access the snapshots' rows: it may not open files or load extensions.
 """
 
@@ -11,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Thread
 
@@ -41,30 +39,29 @@ for _table in TABLES.values():
     _SCHEMA.add_table(_table.name, {c.name: c.type for c in _table.columns})
 
 
+@dataclass(frozen=True)
 class DuckDB:
     """Runs queries on the lake's current state, or as of a given time."""
 
-    def __init__(self, lake: Lake, as_of: datetime | None = None) -> None:
-        self._lake = lake
-        self._as_of = as_of
+    lake: Lake
+    as_of: datetime | None = None
 
     def run(self, sql: str, values: Sequence[str] = ()) -> Answer:
         """Run one SELECT; the values replace the question marks, in order. Raises QueryError."""
-        query = parse(sql, values)
+        query = by_layer(parse(sql, values), self.lake.prefix)
         check_no_time_of_its_own(query)
-        query = by_layer(query, self._lake.prefix)
         started = time.monotonic()
         with duckdb.connect(config=_CLOSED) as connection:
             connection.execute("SET enable_progress_bar = false")  # DuckDB draws it on stdout, in the middle of a CSV
             connection.execute("SET TimeZone = 'UTC'")  # as in Athena, regardless of this machine's time zone
             connection.execute(MACROS)
-            for table in _tables(query):
-                self._attach(connection, table)
-            rows = _rows(connection, translate(query), values)
+            for table in sorted({f"{t.db}.{t.name}".lower() for t in query.find_all(exp.Table) if t.db}):
+                self._attach(connection, table)  # names without a layer are defined by a WITH
+            rows = _rows(connection, _translate(query), values)
         return Answer(rows, "DuckDB", time.monotonic() - started)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
-        rows = dataset(self._lake, table, version(self._lake, table, self._as_of).id)
+        rows = dataset(self.lake, table, version(self.lake, table, self.as_of).id)
         layer, name = table.split(".")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
         connection.register(f"{layer}_{name}", rows)
@@ -86,7 +83,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[str]
         beside.start()
         return _whole(outcome.result())
     except duckdb.Error as error:
-        raise QueryError(f"DuckDB: {_told(error)}") from error
+        raise QueryError(f"DuckDB: {str(error).strip().splitlines()[0]}") from error
     finally:
         while beside.is_alive() and wait([outcome], timeout=0.1).not_done:  # Ctrl-C; ignored during planning
             connection.interrupt()
@@ -94,19 +91,13 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[str]
 
 def _whole(rows: pa.Table) -> pa.Table:
     """Cast sums of integers to bigint, as in Athena; DuckDB returns decimal(38, 0)."""
-    for index, field in enumerate(rows.schema):
-        if field.type == pa.decimal128(38, 0):
-            rows = rows.set_column(index, field.name, rows.column(index).cast(pa.int64()))
-    return rows
+    sums = pa.decimal128(38, 0)
+    return rows.cast(pa.schema([f.with_type(pa.int64()) if f.type == sums else f for f in rows.schema]))
 
 
-def translate(query: exp.Query) -> str:
-    """Translate the query to DuckDB's SQL.
-
-    Raises QueryError for an unknown column, and for SQL that has no equivalent in DuckDB.
-    """
+def _translate(query: exp.Query) -> str:
     try:
-        named = qualify(query.copy(), dialect="athena", schema=_SCHEMA, expand_stars=False, quote_identifiers=False)
+        named = qualify(query, dialect="athena", schema=_SCHEMA, expand_stars=False, quote_identifiers=False)
     except SqlglotError as error:
         raise QueryError(f"the query refers to something that does not exist: {error}") from error
     typed = annotate_types(named, _SCHEMA, dialect="athena")  # the result depends on types: 7 / 2 is 3 in Athena
@@ -114,12 +105,3 @@ def translate(query: exp.Query) -> str:
         return to_duckdb(typed).sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise QueryError(f"DuckDB cannot run this, only Athena: {error}") from error
-
-
-def _tables(query: exp.Query) -> list[str]:
-    """Names of all tables in the query that have a layer; names without one are defined by a WITH."""
-    return sorted({f"{t.db}.{t.name}".lower() for t in query.find_all(exp.Table) if t.db})
-
-
-def _told(error: duckdb.Error) -> str:
-    return str(error).strip().splitlines()[0]

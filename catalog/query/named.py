@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
 from catalog.errors import QueryError
 
+_QUERIES = Path(__file__).parents[1] / "queries"
 _PARAMETER = re.compile(r"^--   (?P<name>\w+)(?: \(default '(?P<default>.*)'\))?: (?P<meaning>.+)$", re.MULTILINE)
 
 
@@ -37,10 +38,7 @@ class NamedQuery:
     sql: str
 
     def values(self, given: Mapping[str, str]) -> list[str]:
-        """Values of the parameters in the order of the question marks.
-
-        Raises QueryError for an unknown parameter, and for a missing one.
-        """
+        """Their values in the order of the question marks. Raises QueryError for an unknown or a missing parameter."""
         known = [p.name for p in self.parameters]
         for name in given:
             if name not in known:
@@ -57,19 +55,15 @@ class NamedQuery:
 
 def named_queries() -> list[NamedQuery]:
     """All queries, sorted by name."""
-    found = [f for f in (files("catalog") / "queries").iterdir() if f.name.endswith(".sql")]
-    return sorted((_read(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found), key=lambda q: q.name)
+    return [_read(path.stem, path.read_text("utf-8")) for path in sorted(_QUERIES.glob("*.sql"))]
 
 
 def named_query(name: str) -> NamedQuery:
     """The query with this name, with hyphens or underscores. Raises QueryError if there is none."""
     queries = {q.name: q for q in named_queries()}
-    query = queries.get(name.replace("-", "_"))
-    if query is None:
-        raise QueryError(
-            f"there is no query '{name}': choose one of {', '.join(queries)}, or write your own with --sql"
-        )
-    return query
+    if query := queries.get(name.replace("-", "_")):
+        return query
+    raise QueryError(f"there is no query '{name}': choose one of {', '.join(queries)}, or write your own with --sql")
 
 
 def _read(name: str, sql: str) -> NamedQuery:

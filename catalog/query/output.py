@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import re
+from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +20,6 @@ from rich.table import Table
 
 from catalog.errors import QueryError
 from catalog.query.answer import Answer
-from catalog.query.as_csv import as_csv, plain
 from catalog.storage import write_object
 
 _SHOWN = 100  # rows printed on a terminal; files get all rows
@@ -55,22 +59,33 @@ def deliver(answer: Answer, form: Format, output: Path | None, console: Console)
             if answer.rows.num_rows > _SHOWN:
                 console.print(f"… and {answer.rows.num_rows - _SHOWN:,} more rows: --output FILE.csv has all")
         return
+    content = _bytes(answer.rows, form)
     try:
         if output.exists() and not output.is_file():  # a device or pipe is written to, not replaced
-            output.write_bytes(_bytes(answer.rows, form))
+            output.write_bytes(content)
         else:
-            write_object(str(output.absolute()), _bytes(answer.rows, form))
+            write_object(str(output.absolute()), content)
     except OSError as error:
         raise QueryError(f"'{output}' cannot be written ({error.strerror}): give --output another file") from error
 
 
+def as_csv(rows: pa.Table | pa.RecordBatch, header: bool = True) -> str:
+    """Rows as CSV with full precision, in lines that end with a newline."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(rows.schema.names)
+    writer.writerows([_plain(value) for value in row] for row in _tuples(rows))
+    return text.getvalue()
+
+
 def _bytes(rows: pa.Table, form: Format) -> bytes:
+    if form is Format.csv:
+        return as_csv(rows).encode()
     if form is Format.parquet:
         buffer = io.BytesIO()
         pq.write_table(rows, buffer)
         return buffer.getvalue()
-    if form is Format.csv:
-        return as_csv(rows).encode()
     text = io.StringIO()
     Console(file=text, width=200).print(_table(rows))
     return text.getvalue().encode()
@@ -81,16 +96,18 @@ def _table(rows: pa.Table) -> Table:
     for field in rows.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         table.add_column(escape(field.name), justify="right" if number else "left", overflow="fold")
-    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+    for row in _tuples(rows):
         table.add_row(*(escape(_short(value)) for value in row))
     return table
 
 
+def _tuples(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+
+
 def _short(value: object) -> str:
-    """Format a value for a table: rounded, and abbreviated if it is long."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
+    """A value for a table: rounded, and abbreviated if it is long."""
+    if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4g}"
@@ -98,5 +115,20 @@ def _short(value: object) -> str:
         return f"{len(value):,} bytes"
     if isinstance(value, list) and len(value) > 4:
         return f"[{', '.join(_short(v) for v in value[:3])}, … {len(value):,} values]"
-    text = plain(value)
+    text = _plain(value)
     return f"{text[:_DIGITS]}…" if _ID.fullmatch(text) else text
+
+
+def _plain(value: object) -> str:
+    """A value as text: bytes as hex, arrays as JSON, null as empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)

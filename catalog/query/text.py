@@ -1,8 +1,4 @@
-"""Parse SQL: allow only SELECT, and replace the names of the lake's tables by the engine's names.
-
-A table is named by its layer, `gold.fruit_vectors`, or as in the catalog, `fruits_gold.fruit_vectors`. Athena gets the
-original text, including comments; only the tables' names are replaced, and the time of --as-of is added.
-"""
+"""Parse SQL: allow only SELECT, and replace the names of the lake's tables by the engine's names."""
 
 from __future__ import annotations
 
@@ -21,10 +17,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # `parse` rejects what sql
 
 
 def parse(sql: str, values: Sequence[str] = ()) -> exp.Query:
-    """Parse one SELECT with as many question marks as there are values.
-
-    Raises QueryError for anything else.
-    """
+    """Parse one SELECT with as many question marks as there are values. Raises QueryError for anything else."""
     query = _select(sql)
     marks = sum(1 for _ in query.find_all(exp.Placeholder))
     if marks != len(values):
@@ -33,7 +26,7 @@ def parse(sql: str, values: Sequence[str] = ()) -> exp.Query:
 
 
 def for_athena(sql: str, prefix: str, as_of: datetime | None = None) -> str:
-    """The text with Athena's table names, each table read as of the given time, if any.
+    """The text, comments included, with Athena's table names, each table read as of the given time, if any.
 
     Raises QueryError if a time is given and the query has a foreign table, or its own FOR … AS OF.
     """
@@ -42,15 +35,16 @@ def for_athena(sql: str, prefix: str, as_of: datetime | None = None) -> str:
     if as_of:
         at = f" FOR TIMESTAMP AS OF TIMESTAMP '{as_of.replace(tzinfo=None).isoformat(' ', 'milliseconds')} UTC'"
         check_no_time_of_its_own(query)
-        check_only_lake_tables(query, prefix)
+        _check_only_lake_tables(query, prefix)
     edits = []
     for node, name in _named(query, prefix):
-        database, table = _parts(node)
-        edits.append((database.meta["start"], database.meta["end"], f"{prefix}_{name.split('.')[0]}"))
+        database = node.args["db"].meta
+        edits.append((database["start"], database["end"] + 1, f"{prefix}_{name.split('.')[0]}"))
         if at and isinstance(node, exp.Table):
-            edits.append((table.meta["end"] + 1, table.meta["end"], at))
+            end = node.this.meta["end"] + 1
+            edits.append((end, end, at))
     for start, end, text in sorted(edits, reverse=True):
-        sql = sql[:start] + text + sql[end + 1 :]
+        sql = sql[:start] + text + sql[end:]
     return sql
 
 
@@ -76,7 +70,7 @@ def check_no_time_of_its_own(query: exp.Query) -> None:
         )
 
 
-def check_only_lake_tables(query: exp.Query, prefix: str) -> None:
+def _check_only_lake_tables(query: exp.Query, prefix: str) -> None:
     """Raise QueryError for a table that is neither the lake's nor defined by the query's WITH."""
     own = {with_.alias.lower() for with_ in query.find_all(exp.CTE)}
     for table in query.find_all(exp.Table):
@@ -95,27 +89,16 @@ def _named(query: exp.Query, prefix: str) -> Iterator[tuple[exp.Table | exp.Colu
 
 
 def _lake_name(node: exp.Table | exp.Column, prefix: str) -> str | None:
-    database, table = _parts(node)
-    if not isinstance(database, exp.Identifier) or not isinstance(table, exp.Identifier) or node.catalog:
-        return None
-    name = f"{database.name.lower().removeprefix(f'{prefix}_')}.{table.name.lower()}"
-    return name if name in TABLES else None
-
-
-def _parts(node: exp.Table | exp.Column) -> tuple[exp.Expr, exp.Expr]:
-    """The node's database and table, None for those that are not named."""
-    return node.args.get("db"), node.this if isinstance(node, exp.Table) else node.args.get("table")  # type: ignore[return-value]
+    table = node.name if isinstance(node, exp.Table) else node.table
+    name = f"{node.db.lower().removeprefix(f'{prefix}_')}.{table.lower()}"
+    return name if name in TABLES and not node.catalog else None
 
 
 def _select(sql: str) -> exp.Query:
     try:
         statements = [s for s in sqlglot.parse(sql, read="athena") if s is not None]
     except SqlglotError as error:
-        raise QueryError(f"this is not SQL that Athena takes: {_first_line(error)}") from error
+        raise QueryError(f"this is not SQL that Athena takes: {str(error).strip().splitlines()[0]}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise QueryError("a query only reads: give one SELECT (or WITH … SELECT), and nothing else")
     return statements[0]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

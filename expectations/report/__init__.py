@@ -3,9 +3,9 @@
     RunFacts + catalog + attached tables ──collect.py──▶ Contents ──page.py──▶ HTML ──site.py──▶ <lake>/reports/
 
 facts.py      facts that only the run itself knows; stored as JSON next to its page
-collect.py    reads the tables through Spark, with limits: gold.py, quarantine.py, thumbnails.py, drift.py
+collect.py    reads the tables with limits: queries.py, near_duplicates.py, thumbnails.py, drift.py
 contents.py   the content of a page, as plain data
-page.py       geometry (curve.py, fruit_map.py, palette.py) and templates; all text is escaped there
+page.py       geometry (curve.py, fruit_map.py), colours and templates; all text is escaped there
 site.py       index.html (the latest run) and runs/<run id>.html; links are relative, so they work on disk and in S3
 """
 

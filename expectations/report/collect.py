@@ -18,21 +18,11 @@ from pyspark.sql import DataFrame, SparkSession
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot
 from expectations.check_result import from_json
-from expectations.report import gold
-from expectations.report.contents import (
-    Contents,
-    Label,
-    NearDuplicate,
-    Point,
-    Purpose,
-    Quarantine,
-    TableAudit,
-    Variance,
-)
+from expectations.report import queries
+from expectations.report.contents import Contents, Drift, Label, Point, Quarantine, TableAudit
 from expectations.report.drift import drift
 from expectations.report.facts import RunFacts
 from expectations.report.near_duplicates import near_duplicates
-from expectations.report.quarantine import quarantined
 from expectations.report.thumbnails import thumbnails
 
 T = TypeVar("T")
@@ -43,13 +33,16 @@ _PACKAGES = ("fruitlake", "pyspark", "onnxruntime", "great-expectations", "pande
 def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
     """Collect the content of a page from the layers that exist. The lake must be the session's default catalog."""
     snapshots = lake.current_snapshots()
+    rows = {table: snapshot.rows for table, snapshot in snapshots.items()}
 
     def of(table: str, read: Callable[[DataFrame], T]) -> T | None:
-        snapshot = snapshots.get(table)
-        return read(spark.table(lake.identifier(table))) if snapshot is not None and snapshot.rows else None
+        return read(spark.table(lake.identifier(table))) if rows.get(table) else None
+
+    def older(snapshot: Snapshot) -> DataFrame:
+        return spark.read.option("versionAsOf", str(snapshot.id)).table(lake.identifier(snapshot.table))
 
     def pictures() -> tuple[tuple[Point, ...], dict[str, bytes]]:
-        points = of("gold.fruit_vectors", gold.points) or ()
+        points = of("gold.fruit_vectors", queries.points) or ()
         if not points or "bronze.images" not in snapshots:
             return points, {}
         wanted = [s.image_id for s in suspected.result() or ()]
@@ -57,27 +50,27 @@ def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
         wanted += [point.image_id for point in points]
         return points, thumbnails(spark, lake, wanted)
 
-    def same_pictures() -> tuple[NearDuplicate, ...]:
-        return near_duplicates(lake) if "gold.fruit_vectors" in snapshots else ()
-
     def labels() -> tuple[Label, ...]:
-        return of("gold.label_summary", gold.labels) or of("bronze.images", gold.labels_of_photos) or ()
+        return of("gold.label_summary", queries.labels) or of("bronze.images", queries.labels_of_photos) or ()
 
-    def old_labels(snapshot: Snapshot) -> tuple[Label, ...]:
-        return gold.labels(_older(spark, lake, snapshot))
-
-    def old_variance(snapshot: Snapshot) -> Variance | None:
-        return gold.variance(_older(spark, lake, snapshot))
+    def changes() -> Drift:
+        return drift(
+            lake,
+            run.id,
+            counted.result(),
+            read_labels=lambda snapshot: queries.labels(older(snapshot)),
+            read_variance=lambda snapshot: queries.variance(older(snapshot)),
+        )
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        suspected = pool.submit(of, "gold.label_suspects", gold.suspects)
-        alike = pool.submit(same_pictures)
+        suspected = pool.submit(of, "gold.label_suspects", queries.suspects)
+        alike = pool.submit(near_duplicates, lake)
         mapped = pool.submit(pictures)  # takes longest
         counted = pool.submit(labels)
-        pca = pool.submit(of, "gold.pca", gold.variance)
-        similar = pool.submit(of, "gold.label_similarity", gold.pairs)
-        rejected = pool.submit(of, "bronze.quarantine", quarantined)
-        moved = pool.submit(lambda: drift(lake, run.id, counted.result(), old_labels, old_variance))
+        pca = pool.submit(of, "gold.pca", queries.variance)
+        similar = pool.submit(of, "gold.label_similarity", queries.pairs)
+        rejected = pool.submit(of, "bronze.quarantine", queries.quarantined)
+        moved = pool.submit(changes)
         points, jpegs = mapped.result()
         return Contents(
             lake=lake.uri,
@@ -85,12 +78,12 @@ def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
             audits=tuple(table_audit(s) for s in snapshots.values()),
             labels=counted.result(),
             variance=pca.result(),
-            vectors=snapshots["gold.fruit_vectors"].rows if "gold.fruit_vectors" in snapshots else 0,
+            vectors=rows.get("gold.fruit_vectors", 0),
             points=points,
             thumbnails=jpegs,
             pairs=similar.result() or (),
             suspects=suspected.result() or (),
-            suspects_total=snapshots["gold.label_suspects"].rows if "gold.label_suspects" in snapshots else 0,
+            suspects_total=rows.get("gold.label_suspects", 0),
             near_duplicates=alike.result(),
             quarantine=rejected.result() or Quarantine(),
             purposes=purposes(snapshots.get("bronze.images")),
@@ -107,12 +100,12 @@ def table_audit(snapshot: Snapshot) -> TableAudit:
     return TableAudit(snapshot.table, result, tuple(checks), stored.get("audit_seconds", ""))
 
 
-def purposes(images: Snapshot | None) -> tuple[Purpose, ...]:
-    """The processing purposes of the batches in bronze, most common first."""
+def purposes(images: Snapshot | None) -> dict[tuple[str | None, str | None], int]:
+    """Number of batches in bronze by processing purpose and legal basis, most common first."""
     counted: Counter[tuple[str | None, str | None]] = Counter()
     for entry in json.loads(images.properties.get("processing_purposes", "[]")) if images else ():
         counted[entry["purpose"], entry["legal_basis"]] += entry["batches"]
-    return tuple(Purpose(purpose, basis, n) for (purpose, basis), n in counted.most_common())
+    return dict(counted.most_common())
 
 
 def versions() -> dict[str, str]:
@@ -124,8 +117,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _older(spark: SparkSession, lake: Lake, snapshot: Snapshot) -> DataFrame:
-    """The rows of an older snapshot."""
-    return spark.read.option("versionAsOf", str(snapshot.id)).table(lake.identifier(snapshot.table))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from pyspark.sql import Row
 
 from expectations.check_result import CheckResult
 from expectations.report.facts import RunFacts
@@ -57,26 +59,6 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two labels and the cosine of their centroids."""
-
-    label: str
-    other: str
-    cosine: float
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A photo that is nearer to another label's centroid than to its own."""
-
-    image_id: str
-    label: str
-    distance: float
-    nearest_label: str
-    nearest_distance: float
-
-
-@dataclass(frozen=True)
 class NearDuplicate:
     """Two photos with different labels but nearly the same features."""
 
@@ -88,41 +70,12 @@ class NearDuplicate:
 
 
 @dataclass(frozen=True)
-class RejectedFile:
-    """A file in quarantine."""
-
-    path: str
-    label: str | None
-    reason: str
-    detail: str
-    size: int | None
-
-
-@dataclass(frozen=True)
 class Quarantine:
-    """The quarantine. rows: the newest rejected files; total: the number of all of them."""
+    """The quarantine. reasons: reason and files; rows: the newest of bronze.quarantine; total: how many it has."""
 
     total: int = 0
-    reasons: tuple[tuple[str, int], ...] = ()
-    rows: tuple[RejectedFile, ...] = ()
-
-
-@dataclass(frozen=True)
-class Purpose:
-    """Processing purpose and legal basis of some batches of photos; None: not stated."""
-
-    purpose: str | None
-    legal_basis: str | None
-    batches: int
-
-
-@dataclass(frozen=True)
-class RowsChange:
-    """Row counts of a table before this run and now."""
-
-    table: str
-    before: int
-    now: int
+    reasons: Sequence[Row] = ()
+    rows: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -136,20 +89,27 @@ class Movement:
 
 @dataclass(frozen=True)
 class Drift:
-    """Changes between this run's snapshots and their predecessors. note: why a comparison is missing or partial."""
+    """Changes between this run's snapshots and their predecessors.
 
-    rows: tuple[RowsChange, ...] = ()
+    rows: by table, the number of rows before and now; pca_before: the PCA that this run replaced; note: why a
+    comparison is missing or partial.
+    """
+
+    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     labels_added: tuple[str, ...] = ()
     labels_removed: tuple[str, ...] = ()
     movements: tuple[Movement, ...] = ()
-    k_before: int | None = None
-    kept_before: float | None = None
+    pca_before: Variance | None = None
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that the page of a report shows."""
+    """Everything that the page of a report shows.
+
+    pairs, suspects: rows of gold.label_similarity and gold.label_suspects; purposes: by processing purpose and legal
+    basis of photos, None if not stated, the number of batches.
+    """
 
     lake: str
     run: RunFacts
@@ -159,11 +119,11 @@ class Contents:
     vectors: int = 0
     points: tuple[Point, ...] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
-    pairs: tuple[Pair, ...] = ()
-    suspects: tuple[Suspect, ...] = ()
+    pairs: Sequence[Row] = ()
+    suspects: Sequence[Row] = ()
     suspects_total: int = 0
     near_duplicates: tuple[NearDuplicate, ...] = ()
     quarantine: Quarantine = Quarantine()
-    purposes: tuple[Purpose, ...] = ()
-    drift: Drift = Drift()
+    purposes: Mapping[tuple[str | None, str | None], int] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
     versions: Mapping[str, str] = field(default_factory=dict)

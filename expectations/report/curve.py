@@ -10,12 +10,7 @@ from expectations.report.contents import Variance
 _STEP = 0.25  # percent of the width; components closer than this look the same
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis, at a percentage of its length."""
-
-    at: float  # percent
-    text: str
+Ticks = tuple[tuple[float, str], ...]  # position in percent of the axis, and text
 
 
 @dataclass(frozen=True)
@@ -27,8 +22,8 @@ class Curve:
     k_x: float
     k_y: float
     target_y: float
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    x_ticks: Ticks
+    y_ticks: Ticks
 
 
 def curve(variance: Variance) -> Curve:
@@ -47,8 +42,8 @@ def curve(variance: Variance) -> Curve:
         k_x=_across(variance.k, count),
         k_y=_down(variance.kept),
         target_y=_down(variance.target),
-        x_ticks=tuple(Tick(_across(t, count), f"{t:,}") for t in ticks),
-        y_ticks=tuple(Tick(_down(s / 100), f"{s} %") for s in (0, 25, 50, 75, 100)),
+        x_ticks=tuple((_across(t, count), f"{t:,}") for t in ticks),
+        y_ticks=tuple((_down(s / 100), f"{s} %") for s in (0, 25, 50, 75, 100)),
     )
 
 

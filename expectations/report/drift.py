@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot
-from expectations.report.contents import Drift, Label, Movement, RowsChange, Variance
+from expectations.report.contents import Drift, Label, Movement, Variance
 
 FIRST = "There is no earlier run to compare with."
 UNCHANGED = "This run published nothing new: all tables are unchanged."
@@ -27,20 +27,17 @@ def drift(
     lake: Lake, run: str, labels: tuple[Label, ...], read_labels: ReadLabels, read_variance: ReadVariance
 ) -> Drift:
     """Describe what the run changed. labels: the current ones."""
-    new = [s for s in lake.current_snapshots().values() if s.run == run]
+    new = {table: s for table, s in lake.current_snapshots().items() if s.run == run}
     if not new:
         return Drift(note=UNCHANGED)
-    pairs = [(parent, s) for s in new if (parent := _parent(lake, s))]
-    rows = tuple(RowsChange(s.table, parent.rows, s.rows) for parent, s in pairs)
-    if not pairs:
+    parents = {table: parent for table, s in new.items() if (parent := _parent(lake, s))}
+    if not parents:
         return Drift(note=FIRST)
-    by_table = {s.table: (parent, s) for parent, s in pairs}
-    k_before = kept_before = None
-    if "gold.pca" in by_table and (before_pca := read_variance(by_table["gold.pca"][0])):
-        k_before, kept_before = before_pca.k, before_pca.kept
-    if "gold.label_summary" not in by_table:
-        return Drift(rows, k_before=k_before, kept_before=kept_before, note=NO_LABELS)
-    parent, now = by_table["gold.label_summary"]
+    rows = {table: (parent.rows, new[table].rows) for table, parent in parents.items()}
+    pca_before = read_variance(parents["gold.pca"]) if "gold.pca" in parents else None
+    if "gold.label_summary" not in parents:
+        return Drift(rows, pca_before=pca_before, note=NO_LABELS)
+    parent, now = parents["gold.label_summary"], new["gold.label_summary"]
     before = read_labels(parent)
     pca = now.properties.get("pca_id")
     comparable = pca is not None and pca == parent.properties.get("pca_id")
@@ -49,22 +46,19 @@ def drift(
         labels_added=tuple(sorted({x.name for x in labels} - {x.name for x in before})),
         labels_removed=tuple(sorted({x.name for x in before} - {x.name for x in labels})),
         movements=movements(before, labels) if comparable else (),
-        k_before=k_before,
-        kept_before=kept_before,
+        pca_before=pca_before,
         note="" if comparable else REFITTED,
     )
 
 
 def movements(before: tuple[Label, ...], now: tuple[Label, ...]) -> tuple[Movement, ...]:
     """How far each label's centroid moved, largest movement first."""
-    was = {label.name: label for label in before}
+    was = {label.name: label.centroid for label in before}
     found = []
     for label in now:
-        old = was.get(label.name)
-        if old is None or not label.centroid or len(old.centroid) != len(label.centroid):
-            continue
-        distance = math.dist(old.centroid, label.centroid)
-        found.append(Movement(label.name, distance, distance / label.spread if label.spread else None))
+        if label.centroid and label.name in was:
+            distance = math.dist(was[label.name], label.centroid)
+            found.append(Movement(label.name, distance, distance / label.spread if label.spread else None))
     return tuple(sorted(found, key=lambda m: (-(m.of_spread or 0), -m.distance, m.label)))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from catalog.lake import Lake
 from ingestion.counts import Conflict, Counts
@@ -40,11 +41,7 @@ class RunFacts:
     @classmethod
     def from_json(cls, text: str) -> RunFacts:
         """Read the facts that `to_json` wrote."""
-        raw: dict[str, Any] = json.loads(text)
-        raw["tables"] = tuple(TableOutcome(**t) for t in raw["tables"])
-        raw["photos"] = Counts(**raw["photos"]) if raw["photos"] else None
-        raw["conflicts"] = tuple(Conflict(*c) for c in raw["conflicts"])
-        return cls(**raw)
+        return TypeAdapter(cls).validate_json(text)
 
 
 def facts_of(lake: Lake) -> RunFacts:

@@ -41,32 +41,27 @@ class FruitMap:
 
 def fruit_map(contents: Contents, labels: Sequence[str]) -> FruitMap:
     """Draw the contents' points. A label's position in labels is its number, which also determines its colour."""
+    points = contents.points
     numbers = {label: index for index, label in enumerate(labels)}
-    places = _places(contents.points)
-    jpegs: list[str] = []
-    rows: list[list[object]] = []
-    for point, (x, y) in zip(contents.points, places, strict=True):
-        jpeg = contents.thumbnails.get(point.image_id)
-        if jpeg is not None:
-            jpegs.append(base64.b64encode(jpeg).decode())
-        thumbnail = len(jpegs) - 1 if jpeg is not None else -1
-        rows.append([numbers[point.label], round(x, 2), round(y, 2), thumbnail, point.image_id[:8]])
-    clouds = _clouds(contents.points, places, numbers)
-    data = {"labels": list(labels), "points": rows, "thumbnails": jpegs}
+    places = list(zip(_spread([p.x for p in points]), _spread([-p.y for p in points]), strict=True))
+    jpegs = {p.image_id: contents.thumbnails[p.image_id] for p in points if p.image_id in contents.thumbnails}
+    thumbnail = {image_id: index for index, image_id in enumerate(jpegs)}
+    data = {
+        "labels": list(labels),
+        "points": [
+            [numbers[p.label], round(x, 2), round(y, 2), thumbnail.get(p.image_id, -1), p.image_id[:8]]
+            for p, (x, y) in zip(points, places, strict=True)
+        ],
+        "thumbnails": [base64.b64encode(jpeg).decode() for jpeg in jpegs.values()],
+    }
+    clouds = _clouds(points, places, numbers)
     many = len(clouds) > _NAMED
     return FruitMap(tuple(replace(c, crowded=True) for c in clouds) if many else tuple(_apart(clouds)), data)
 
 
-def _places(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """Positions in percent from the left and from the top; each axis is scaled to fill the map."""
-    xs, ys = [p.x for p in points], [-p.y for p in points]
-    return list(zip(_spread(xs), _spread(ys), strict=True))
-
-
 def _spread(numbers: list[float]) -> list[float]:
-    if not numbers:
-        return []
-    low, high = min(numbers), max(numbers)
+    """Positions in percent of the map; each axis is scaled to fill it."""
+    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
     if high <= low:
         return [50.0] * len(numbers)
     return [_MARGIN + (100 - 2 * _MARGIN) * (n - low) / (high - low) for n in numbers]

@@ -30,11 +30,11 @@ _NEIGHBOURS = 10  # nearest neighbours compared per photo
 
 def near_duplicates(lake: Lake) -> tuple[NearDuplicate, ...]:
     """The MAX_PAIRS most similar pairs of photos with different labels and a cosine of at least COSINE."""
-    vectors = dataset(lake, "gold.fruit_vectors")
-    rows = vectors.count_rows()
+    published = lake.current("gold.fruit_vectors")
+    rows = published.rows if published else 0
     if not 1 < rows <= MAX_PHOTOS or lake.current("gold.pca") is None:
         return ()
-    table = vectors.to_table(["image_id", "label", "vector"]).combine_chunks()
+    table = dataset(lake, "gold.fruit_vectors").to_table(["image_id", "label", "vector"]).combine_chunks()
     matrix = _uncentred(lake, table["vector"].combine_chunks().flatten().to_numpy().reshape(rows, -1))
     labels = table["label"].to_numpy(zero_copy_only=False)
     ids = table["image_id"].to_numpy(zero_copy_only=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -17,56 +18,59 @@ from markupsafe import Markup
 from rich.filesize import decimal
 
 from expectations.check_result import in_words
-from expectations.report import curve as curve_module
 from expectations.report.contents import Contents
+from expectations.report.curve import curve
 from expectations.report.fruit_map import fruit_map
-from expectations.report.palette import styles
 
 FEW_LABELS = 24  # up to this many labels, all bars are shown without a click
+_FEW_COLOURS = 12
+_GOLDEN_ANGLE = 137.508  # degrees; any number of steps are spread over the whole circle
+_START = 20.0  # degrees; red
+_DEPTHS = ((0.0, 1.0), (-0.12, 0.9), (0.1, 0.75))  # added to the lightness, times the chroma
 
 
 def render(contents: Contents, root: str = "", earlier: tuple[str, ...] = (), data_docs: bool = False) -> str:
     """Render the page. root: relative path to reports/, empty or `../`; earlier: ids of earlier runs with a page."""
     labels = sorted({x.name for x in contents.labels} | {p.label for p in contents.points})
+    photo_of: dict[str, str] = {}
+    for point in contents.points:
+        if jpeg := contents.thumbnails.get(point.image_id):
+            photo_of.setdefault(point.label, _jpeg(jpeg))
     script = _text("map.js")
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            c=contents,
-            root=root,
-            earlier=earlier,
-            data_docs=data_docs,
-            state=state(contents),
-            colours=dict(zip(labels, styles(len(labels)), strict=True)),
-            map=fruit_map(contents, labels),
-            curve=curve_module.curve(contents.variance) if contents.variance else None,
-            few=len(contents.labels) <= FEW_LABELS,
-            largest=max((x.photos for x in contents.labels), default=0) or 1,
-            by_size=sorted(contents.labels, key=lambda x: (-x.photos, x.name)),
-            photo_of=_photo_of(contents),
-            style=Markup(_text("style.css")),  # our own file
-            script=Markup(script),  # our own file
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
+    audits = {audit.result for audit in contents.audits}
+    state = next((result for result in ("warned", "passed") if result in audits), "ended")
+    page = _environment().get_template("page.html.j2")
+    return page.render(
+        c=contents,
+        root=root,
+        earlier=earlier,
+        data_docs=data_docs,
+        state="stopped" if contents.run.failure else state,
+        colours=dict(zip(labels, styles(len(labels)), strict=True)),
+        map=fruit_map(contents, labels),
+        curve=curve(contents.variance) if contents.variance else None,
+        few=len(contents.labels) <= FEW_LABELS,
+        largest=max((x.photos for x in contents.labels), default=0) or 1,
+        by_size=sorted(contents.labels, key=lambda x: (-x.photos, x.name)),
+        photo_of=photo_of,
+        style=Markup(_text("style.css")),  # our own file
+        script=Markup(script),  # our own file
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def state(contents: Contents) -> str:
-    """One word for the whole page: stopped, warned or passed; ended if nothing was audited."""
-    results = {a.result for a in contents.audits}
-    if contents.run.failure:
-        return "stopped"
-    return next((r for r in ("warned", "passed") if r in results), "ended")
+def styles(count: int) -> list[str]:
+    """Colours of this many labels, as CSS variables `--h:…;--l:…;--c:…`: hue, lightness and chroma.
 
-
-def _photo_of(contents: Contents) -> dict[str, str]:
-    """One thumbnail per label, as a data URI."""
-    found: dict[str, str] = {}
-    for point in contents.points:
-        jpeg = contents.thumbnails.get(point.image_id)
-        if jpeg is not None and point.label not in found:
-            found[point.label] = _jpeg(jpeg)
+    A few are spaced evenly on the colour circle. With more, similar hues differ in lightness and chroma, and
+    alphabetical neighbours (often varieties of the same fruit) are far apart.
+    """
+    few = count <= _FEW_COLOURS
+    found = []
+    for index in range(count):
+        hue = _START + (360 / count if few else _GOLDEN_ANGLE) * index
+        lighter, purer = _DEPTHS[0 if few else index % len(_DEPTHS)]
+        found.append(f"--h:{hue % 360:.0f};--l:{lighter:g};--c:{purer:g}")
     return found
 
 
@@ -79,14 +83,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": _number,
-        "share": _share,
+    filters: dict[str, Callable[..., str]] = {
+        "number": lambda value: f"{value:,}" if isinstance(value, int) else f"{value:,.3g}",
+        "share": lambda value: f"{100 * value:.1f} %",
         "moment": _moment,
-        "size": _size,
+        "size": lambda count: "not known" if count is None else decimal(count),
         "jpeg": _jpeg,
         "in_words": in_words,
     }
+    environment.filters |= filters
     return environment
 
 
@@ -98,21 +103,9 @@ def _text(name: str) -> str:
     return (files("expectations.report") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _number(value: int | float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
 def _moment(iso: str) -> str:
     """Format an ISO 8601 time as `22 Nov 2026, 19:32 UTC`; other text is returned as is."""
     try:
         return f"{datetime.fromisoformat(iso):%-d %b %Y, %H:%M} UTC"
     except ValueError:
         return iso
-
-
-def _size(count: int | None) -> str:
-    return "not known" if count is None else decimal(count)

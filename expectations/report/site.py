@@ -29,7 +29,8 @@ def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None)
     if not lake.tables():
         raise CatalogError(f"there is nothing to report for '{lake.uri}': no table has been published yet")
     reports = f"{lake.uri}/reports"
-    known = _known_runs(reports)
+    names = (basename(uri) for uri in files(f"{reports}/runs"))
+    known = sorted((name.removesuffix(".json") for name in names if name.endswith(".json")), reverse=True)
     run = facts or _last(lake, reports, known)
     contents = collect(spark, lake, run)
     earlier = tuple(id_ for id_ in known if id_ < run.id)[:_EARLIER]
@@ -40,14 +41,11 @@ def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None)
     return f"{reports}/index.html"
 
 
-def _known_runs(reports: str) -> list[str]:
-    """Ids of the runs whose facts are stored, newest first."""
-    names = [basename(f.path) for f in files(f"{reports}/runs")]
-    return sorted((n.removesuffix(".json") for n in names if n.endswith(".json")), reverse=True)
-
-
 def _last(lake: Lake, reports: str, known: list[str]) -> RunFacts:
-    """Facts of the newest run: its own or, if another tool has published since, those in the catalog."""
+    """Facts of the newest run: its own or, if another tool has published since, those in the catalog.
+
+    known: ids of the runs whose facts are stored, newest first.
+    """
     published = facts_of(lake)
     if known and known[0] >= published.id:
         return RunFacts.from_json(read_bytes(f"{reports}/runs/{known[0]}.json").decode())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +23,6 @@ MAX_THUMBNAILS = 300
 SIDE = 48  # px
 _QUALITY = 72  # JPEG quality; about 1 kB per thumbnail
 _MAX_BYTES = 512 * 1024 * 1024  # limit on bytes read from bronze: single photos cannot be read from Parquet
-_ARROW = pa.schema([("image_id", pa.string()), ("thumbnail", pa.binary())])
 
 
 def thumbnails(spark: SparkSession, lake: Lake, image_ids: Sequence[str]) -> dict[str, bytes]:
@@ -38,21 +38,18 @@ def thumbnails(spark: SparkSession, lake: Lake, image_ids: Sequence[str]) -> dic
     def shrink(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             chosen = batch.filter(pc.is_in(batch["image_id"], value_set=pa.array(wanted, pa.string())))
-            small = [(row["image_id"], _thumbnail(row["content"])) for row in chosen.to_pylist()]
-            yield pa.RecordBatch.from_pylist([{"image_id": i, "thumbnail": t} for i, t in small if t], _ARROW)
+            made = [_thumbnail(content) for content in chosen["content"].to_pylist()]
+            yield pa.RecordBatch.from_arrays([chosen["image_id"], pa.array(made, pa.binary())], ["image_id", "made"])
 
-    made = scan.mapInArrow(shrink, "image_id string, thumbnail binary").collect()
-    return {r.image_id: bytes(r.thumbnail) for r in made}
+    rows = scan.mapInArrow(shrink, "image_id string, made binary").collect()
+    return {row.image_id: bytes(row.made) for row in rows if row.made is not None}
 
 
 def _some_files(sizes: dict[str, int]) -> dict[str, int]:
     """Choose files whose total size stays below the limit, but at least one."""
-    chosen: dict[str, int] = {}
-    for uri, size in sorted(sizes.items()):
-        if chosen and sum(chosen.values()) + size > _MAX_BYTES:
-            break
-        chosen[uri] = size
-    return chosen
+    files = sorted(sizes.items())
+    totals = accumulate(size for _, size in files)
+    return dict([file for file, total in zip(files, totals, strict=True) if total <= _MAX_BYTES] or files[:1])
 
 
 def _thumbnail(content: bytes) -> bytes | None:

@@ -11,20 +11,19 @@ import re
 from typing import Final
 
 from ingestion.icc_profile import bare_profile
+from ingestion.jpeg import EOI, NO_LENGTH, SOS, next_marker
 from ingestion.metadata.orientation import exif_of_orientation
 
 MAGIC: Final = b"\xff\xd8\xff"
 
-_SOI, _EOI, _SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
-_APP0, _APP1, _APP2, _APP14, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_SOI: Final = b"\xff\xd8"
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _PIXELS: Final = {*range(0xC0, 0xD0), *range(0xDA, 0xE0)}  # frames, tables, scans
 _TWO_BYTES: Final = {0xDC, 0xDD}  # number of lines, restart interval; a longer segment would hold something else
-_NO_LENGTH: Final = {0x01, *range(0xD0, 0xD9)}
 _JFIF, _ADOBE, _ICC = b"JFIF\0", b"Adobe", b"ICC_PROFILE\0"
 _JFIF_BYTES, _ADOBE_BYTES = 12, 12  # without the thumbnail's size, and without what may follow
 _PROFILE_BYTES: Final = 65_519  # per segment
 
-_marker = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL).search
 # There are no markers below 0xC0; like decoders, skip such bytes inside a damaged scan.
 # Search for a single \xff, though there may be more: a literal first byte makes the search 25 times as fast.
 _end_of_scan = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]", re.DOTALL).search
@@ -36,12 +35,12 @@ def strip(data: bytes) -> bytes:
     profile: list[bytes] = []
     may_have_orientation = False
     at = len(_SOI)
-    while marker := _marker(data, at):
+    while marker := next_marker(data, at):
         kind, at = marker[1][0], marker.end()
-        if kind == _EOI[1]:
-            kept.append(_EOI)
+        if kind == EOI[1]:
+            kept.append(EOI)
             break
-        if kind in _NO_LENGTH:
+        if kind in NO_LENGTH:
             continue
         end = at + int.from_bytes(data[at : at + 2], "big")
         if end < at + 2 or end > len(data):
@@ -52,12 +51,13 @@ def strip(data: bytes) -> bytes:
         kept += _without_metadata(kind, body)
         if kind == _APP2 and body.startswith(_ICC):
             profile.append(body[len(_ICC) :])
-        may_have_orientation = may_have_orientation or kind == _APP1
-        if kind == _SOS:
+        may_have_orientation |= kind == _APP1
+        if kind == SOS:
             found = _end_of_scan(data, end)
             at = found.start() if found else len(data)
             kept.append(data[end:at])
-    ours = [*(_exif(data) if may_have_orientation else []), *_profile(profile)]
+    exif = exif_of_orientation(data) if may_have_orientation else b""
+    ours = [*([_segment(_APP1, b"Exif\0\0" + exif)] if exif else []), *_profile(profile)]
     first = 1 if kept and kept[0][4:].startswith(_JFIF) else 0
     return b"".join([_SOI, *kept[:first], *ours, *kept[first:]])
 
@@ -75,11 +75,6 @@ def _without_metadata(kind: int, body: bytes) -> list[bytes]:
 
 def _segment(kind: int, body: bytes) -> bytes:
     return b"\xff%c%b%b" % (kind, (len(body) + 2).to_bytes(2, "big"), body)
-
-
-def _exif(data: bytes) -> list[bytes]:
-    exif = exif_of_orientation(data)
-    return [_segment(_APP1, b"Exif\0\0" + exif)] if exif else []
 
 
 def _profile(parts: list[bytes]) -> list[bytes]:

@@ -29,6 +29,7 @@ from catalog.branch import AuditBranch
 from catalog.scan import FileScan, data_files
 from catalog.tables import IMAGE_FEATURES
 from ingestion.bronze import Ingestion
+from ingestion.walk import Source
 from tests.bench.baselines import binary_file_copy, notebook, plain_spark, spark_pca
 from tests.bench.limit import photos_per_second
 from tests.bench.memory import PeakMemory
@@ -136,7 +137,7 @@ class Bench:
     def _ingestion(self, spark: SparkSession, photos: Path) -> float:
         """Seconds from files to checked photos in Parquet: bronze's own Spark jobs, without audit and dbt."""
         started = time.monotonic()
-        ingestion = Ingestion(spark, str(photos), None, None, "bench", lambda title, count: nullcontext())
+        ingestion = Ingestion(spark, Source(str(photos)), None, None, "bench", lambda title, count: nullcontext())
         images = ingestion.images()
         assert images is not None  # there are photos
         images.write.mode("overwrite").parquet(str(self._work / "images"))

@@ -60,10 +60,9 @@ def test_the_limit_sees_every_photo(photos: Path, cache: Path, tmp_path: Path) -
     started = time.monotonic()
     rate = photos_per_second(files, model, 2)
     assert rate > PHOTOS / (time.monotonic() - started), "the clock starts when the processes are ready"
-    for unreadable in (0, PHOTOS - 1):
-        files[unreadable] = tmp_path / "gone.jpg"
-        with pytest.raises(BrokenBarrierError):
-            photos_per_second(files, model, 2)
+    files[-1] = tmp_path / "gone.jpg"
+    with pytest.raises(BrokenBarrierError):
+        photos_per_second(files, model, 2)
 
 
 @pytest.mark.exhaustive

@@ -7,8 +7,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from bootstrap.class_archive import ARCHIVE, java_options
 from bootstrap.java import find_java
@@ -48,11 +50,7 @@ def test_the_archive_holds_the_classes_of_spark(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not ARCHIVE.exists(), reason="`make install` has not written the archive")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs Linux")
-def test_sessions_use_the_archive() -> None:
-    code = (
-        "from bootstrap.session import start; from bootstrap.settings import load; s = load(); "
-        "spark = start(s, s.open_lake()); pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid(); "
-        "print(open(f'/proc/{pid}/maps').read())"
-    )
-    maps = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+def test_sessions_use_the_archive(spark: SparkSession) -> None:
+    jvm: Any = spark.sparkContext._jvm
+    maps = Path("/proc", str(jvm.java.lang.ProcessHandle.current().pid()), "maps").read_text()
     assert str(ARCHIVE.resolve()) in maps

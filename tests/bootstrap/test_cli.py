@@ -7,36 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import check_one_line, fruitlake_here, fruitlake_process
+from tests.commands import Here, check_one_line, fruitlake_here, fruitlake_process
 from tests.lakes import Lake
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of photos, `some`, in the test's folder."""
+    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
+    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+    return tmp_path / "some"
 
 
 @pytest.mark.parametrize(
     ("arguments", "shows"),
     [
         ((), ["demo", "run", "status", "report", "dbt"]),
-        (
-            ("run", "--help"),
-            [
-                "--images",
-                "--lake",
-                "--weights",
-                "--variance",
-                "--refit",
-                "--engine",
-                "--max-quarantine-share",
-                "imagenet",
-            ],
-        ),
+        (("run", "--help"), ["--images", "--lake", "--weights", "--variance", "--refit", "--engine", "imagenet"]),
+        (("stream", "--help"), ["--once", "--trigger", "--photos-per-batch", "--marts-every", "--metrics", "SIGTERM"]),
+        (("erase", "--help"), ["--dry-run", "--refit", "--resume", "First delete the source file", "--and-block"]),
+        (("erase", "--help"), ["--everything", "--source-stays", "--database-prefix", "versioning", "rolled back"]),
+        (("vacuum", "--help"), ["--older-than", "--dry-run", "FRUITLAKE_PHOTOS_DAYS", "Example"]),
         (("dbt", "--help"), ["docs generate"]),
         (("--version",), [f"fruitlake {version('fruitlake')}\n"]),
     ],
 )
-def test_help_teaches(
-    arguments: tuple[str, ...], shows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fruitlake_here(*arguments, cwd=tmp_path)
-    said = capsys.readouterr().out
+def test_help_teaches(arguments: tuple[str, ...], shows: list[str], here: Here) -> None:
+    said = here(*arguments).out
     for word in shows:
         assert word in said, said
 
@@ -51,41 +48,37 @@ def test_help_teaches(
         (("run", "--images", "some", "--lake", "file.txt/l"), ["cannot be written", "--lake"]),
         (("run", "--images", "some", "--lake", "gs://bucket/l"), ["gs://", "give a folder"]),
         (("run", "--images", "some", "--lake", "s3://"), ["names no bucket", "s3://bucket/prefix"]),
-        (
-            ("run", "--images", "some", "--lake", "l", "--variance", "1.5"),
-            ["--variance", "1.5", "less than or equal to 1"],
-        ),
-        (
-            ("run", "--images", "some", "--lake", "l", "--max-quarantine-share", "2"),
-            ["--max-quarantine-share", "less than or equal to 1"],
-        ),
         (("run", "--images", "some", "--lake", "l", "--engine", "torch"), ["--engine", "torch", "onnx", "tensorflow"]),
         (("run", "--images", "some", "--lake", "some/l"), ["overlap", "--lake"]),
-        (("run", "--images", "some", "--lake", ""), ["empty path", "give a folder"]),
         (("run", "--nope"), ["--nope"]),
         (("nosuch",), ["nosuch"]),
         (("run", "platinum"), ["platinum", "bronze", "silver", "gold", "all"]),
         (("status", "--lake", "l"), ["there is no lake", "fruitlake run"]),
         (("report", "--lake", "l"), ["there is no lake", "fruitlake run"]),
         (("dbt",), ["fruitlake dbt -- ls"]),
+        (("vacuum", "--lake", "l"), ["there is no lake", "fruitlake run"]),
+        (("erase", "--lake", "l", "--label", "Kiwi", "--reason", "why"), ["there is no lake", "fruitlake run"]),
+        (("vacuum", "--older-than", "soon"), ["--older-than", "soon", "30d"]),
+        (("erase", "--reason", "why"), ["--image-id", "--source-path", "--label"]),
+        (("erase", "--label", "Kiwi"), ["--reason"]),
+        (("erase", "--label", "Kiwi", "--reason", "why", "--resume"), ["--resume", "leave out either"]),
+        (("vacuum", "--database-prefix", "No!"), ["--database-prefix", "No!"]),
+        (("stream", "--images", "nowhere"), ["there is no", "nowhere", "--images"]),
+        (("stream", "--images", "some", "--lake", "some/l"), ["overlap", "--lake"]),
+        (("stream", "--images", "some", "--metrics", "nowhere/m.jsonl"), ["--metrics", "nowhere"]),
+        (("stream", "--images", "some", "--weights", "none.keras"), ["none.keras", "imagenet"]),
+        (("stream",), ["--images"]),
     ],
 )
 def test_a_mistake_is_one_clear_line(
-    arguments: tuple[str, ...], says: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], says: list[str], here: Here, photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("no folder")
-    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
-    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
-    assert fruitlake_here(*arguments, cwd=tmp_path) in (1, 2)
-    check_one_line(capsys.readouterr().err, *says)
+    done = here(*arguments)
+    assert done.code in (1, 2)
+    check_one_line(done.err, *says)
     assert not (tmp_path / "l").exists()
-
-
-def test_a_mistake_ends_the_process_with_a_line_and_a_code(tmp_path: Path) -> None:
-    done = fruitlake_process("status", "--lake", "l", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    check_one_line(done.stderr, "there is no lake")
 
 
 @pytest.mark.parametrize(
@@ -103,46 +96,37 @@ def test_a_mistake_ends_the_process_with_a_line_and_a_code(tmp_path: Path) -> No
     ],
 )
 def test_a_lake_of_the_first_edition_is_refused_and_left_alone(
-    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], here: Here, photos: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
-    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
     old = tmp_path / "l" / "_catalog" / "gold.pca" / "current"
     old.parent.mkdir(parents=True)
     old.write_text("20260314T092653-1a2b")
-    assert fruitlake_here(*arguments, cwd=tmp_path, FRUITLAKE_LAKE=str(tmp_path / "l")) == 1
-    check_one_line(capsys.readouterr().err, "Fruitlake 0.1", "another place", "run again")
+    done = here(*arguments, FRUITLAKE_LAKE=str(tmp_path / "l"))
+    assert done.code == 1
+    check_one_line(done.err, "Fruitlake 0.1", "another place", "run again")
     assert [p for p in (tmp_path / "l").rglob("*") if p.is_file()] == [old]
 
 
-def test_a_variable_is_as_good_as_an_option_and_is_named_when_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert fruitlake_here("status", cwd=tmp_path, FRUITLAKE_VARIANCE="lots") == 1
-    check_one_line(capsys.readouterr().err, "FRUITLAKE_VARIANCE")
-    assert fruitlake_here("status", cwd=tmp_path, FRUITLAKE_LAKE=str(tmp_path / "elsewhere")) == 1
-    check_one_line(capsys.readouterr().err, "elsewhere")
+def test_a_variable_is_as_good_as_an_option_and_is_named_when_wrong(here: Here) -> None:
+    for name, value, said in (("VARIANCE", "lots", "FRUITLAKE_VARIANCE"), ("LAKE", "elsewhere", "elsewhere")):
+        done = here("status", **{f"FRUITLAKE_{name}": value})
+        assert done.code == 1
+        check_one_line(done.err, said)
 
 
-def test_wrong_weights_leave_the_lake_untouched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
-    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+def test_wrong_weights_leave_the_lake_untouched(here: Here, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.h5").write_bytes(b"no weights")
-    arguments = ("run", "--images", "some", "--lake", "l", "--weights", "wrong.h5")
-    assert fruitlake_here(*arguments, cwd=tmp_path) == 1
-    check_one_line(capsys.readouterr().err, "wrong.h5")
+    done = here("run", "--images", "some", "--lake", "l", "--weights", "wrong.h5")
+    assert done.code == 1
+    check_one_line(done.err, "wrong.h5")
     assert not (tmp_path / "l").exists()
 
 
-def test_no_java_is_one_line_with_the_command_that_installs_it(tmp_path: Path) -> None:
-    (tmp_path / "some" / "Kiwi").mkdir(parents=True)
-    (tmp_path / "some" / "Kiwi" / "1.jpg").write_bytes(b"")
+def test_no_java_is_one_line_with_the_command_that_installs_it(photos: Path, tmp_path: Path) -> None:
     arguments = ("run", "bronze", "--images", "some", "--lake", "l")
     done = fruitlake_process(*arguments, cwd=tmp_path, JAVA_HOME=str(tmp_path), PATH=str(tmp_path))
-    assert done.returncode == 1
-    assert "JDK 17 or 21" in done.stderr
-    assert "install" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert (done.returncode, done.stdout) == (1, "")
+    check_one_line(done.stderr, "JDK 17 or 21", "install")
 
 
 @pytest.mark.exhaustive
@@ -159,9 +143,9 @@ def test_a_run_in_a_process_of_its_own_writes_nowhere_else(built: Lake, tmp_path
     assert list(home.rglob("*")) == list(here.rglob("*")) == [], "only the lake, the cache and /tmp are written to"
 
 
-def test_status_shows_every_table(built: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fruitlake_here("status", "--lake", str(built.path), cwd=tmp_path) == 0
-    said = capsys.readouterr().out
+def test_status_shows_every_table(built: Lake, here: Here) -> None:
+    code, said, _ = here("status", "--lake", str(built.path))
+    assert code == 0
     for table, snapshot in built.tables.current_snapshots().items():
         line = next(line for line in said.splitlines() if table in line)
         assert f" {snapshot.rows:,} " in line and snapshot.properties["audit_result"] in line

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,20 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from bootstrap import settings as settings_module
-from bootstrap.pipeline import build, open_run
 from bootstrap.reporting import report_run
 from catalog import object_versions
 from catalog.branch import AuditBranch
 from catalog.erasures import Erasure, begin, pending
 from catalog.errors import AwsError, CatalogError, ErasedMeanwhileError
-from catalog.lake import Lake as Tables
-from catalog.lake import open_lake
-from catalog.scan import dataset
 from catalog.snapshots import new_run_id
 from catalog.tables import IMAGES
 from ingestion.metadata import strip
 from ingestion.samples import write_sample_photos
 from tests.aws import AwsServer, s3_error
 from tests.commands import fruitlake_here
+from tests.lakes import BucketLake
 from transforms.publish import publish
-from transforms.run import BuildResult, Run
+from transforms.run import BuildResult
 
 BUCKET, PREFIX = "forgetful", "forgetful"
 LAKE = f"s3://{BUCKET}/lake"
@@ -43,29 +38,10 @@ LABELS = ("Kiwi Half", "Lemon")
 pytestmark = pytest.mark.exhaustive
 
 
-@dataclass(frozen=True)
-class Lake:
-    server: AwsServer
-    photos: Path
-    cache: Path
-
-    def settings(self, **options: Any) -> settings_module.Settings:
-        given = {"images": str(self.photos), "lake": LAKE, "cache": self.cache, "weights": "bundled"}
-        return settings_module.load(**(given | {"database_prefix": PREFIX, "variance": 0.9} | options))
-
-    def run(self, layer: str = "all", **options: Any) -> Run:
-        return build(self.settings(**options), layer, QUIET)
-
+class Lake(BucketLake):
     def erase(self, *arguments: str) -> int:
         asked = ("erase", "--lake", LAKE, "--database-prefix", PREFIX, *arguments)
-        return fruitlake_here(*asked, cwd=self.photos, FRUITLAKE_CACHE=str(self.cache))
-
-    @property
-    def tables(self) -> Tables:
-        return open_lake(LAKE, PREFIX)
-
-    def count(self, table: str) -> int:
-        return int(dataset(self.tables, table).count_rows())
+        return fruitlake_here(*asked, cwd=Path(self.photos), FRUITLAKE_CACHE=str(self.cache))
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """Name and bytes of every object version, delete marker, upload and table in the account."""
@@ -114,10 +90,10 @@ def lake(
     aws_server.make_bucket(BUCKET)
     aws_server.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     with aws_server.environment():
-        made = Lake(aws_server, photos, cache)
+        made = Lake(aws_server, str(photos), LAKE, PREFIX, cache)
         report_run(made.run(), QUIET)
         report_run(made.run("gold", refit=True), QUIET)
-        with open_run(made.settings(), QUIET) as killed:
+        with made.open() as killed:
             branch = AuditBranch(killed.spark, killed.lake, IMAGES, killed.id, killed.current("bronze.images"))
             branch.append(branch.rows())
         yield made
@@ -125,8 +101,7 @@ def lake(
 
 def photo(lake: Lake, label: str) -> tuple[str, str, bytes]:
     """Id, path and bytes of a photo with this label."""
-    columns = ["image_id", "label", "source_path", "content"]
-    rows = dataset(lake.tables, "bronze.images").to_table(columns).to_pylist()
+    rows = lake.rows("bronze.images", "image_id", "label", "source_path", "content")
     row = min((r for r in rows if r["label"] == label), key=lambda r: r["source_path"])
     assert row["content"] == strip(Path(row["source_path"]).read_bytes())
     return row["image_id"], row["source_path"], row["content"]
@@ -147,9 +122,8 @@ def test_nothing_of_a_photo_is_left(lake: Lake) -> None:
     assert lake.traces(**needles) == {name: [] for name in needles}
     assert {name for name, _ in lake.everything() if name.startswith("Glue")} == before
     for table in ("bronze.images", "silver.image_features", "gold.fruit_vectors"):
-        snapshot = lake.tables.current(table)
-        assert snapshot is not None
-        assert (snapshot.rows, lake.count(table)) == (7, 7)
+        snapshot = lake.current(table)
+        assert (snapshot.rows, len(lake.rows(table))) == (7, 7)
         loaded = lake.tables.load(table)
         assert loaded is not None
         assert ([s.snapshot_id for s in loaded.snapshots()], list(loaded.refs())) == ([snapshot.id], ["main"])
@@ -186,7 +160,7 @@ def test_an_erasure_that_aws_stops_is_finished_later(lake: Lake, monkeypatch: py
 
 def test_a_label_goes_from_keys_and_partitions_too(lake: Lake) -> None:
     assert all(lake.traces(label=b"Kiwi Half").values())
-    for file in (lake.photos / "Kiwi Half").iterdir():
+    for file in Path(lake.photos, "Kiwi Half").iterdir():
         file.unlink()
     assert lake.erase("--label", "Kiwi Half", "--reason", "no longer sold") == 0
     assert lake.traces(label=b"Kiwi Half") == {"label": []}
@@ -194,7 +168,7 @@ def test_a_label_goes_from_keys_and_partitions_too(lake: Lake) -> None:
 
 def test_a_run_that_was_under_way_publishes_nothing_after_an_erasure_has_begun(lake: Lake) -> None:
     before = lake.tables.current("gold.label_summary")
-    with open_run(lake.settings(), QUIET) as run:
+    with lake.open() as run:
         rows = run.table("gold.label_summary")
         assert rows is not None
         begin(run.lake, Erasure(new_run_id(), "label", "a test", "2026-01-01T00:00:00+00:00"))

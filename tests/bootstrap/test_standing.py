@@ -15,6 +15,7 @@ from catalog.lake import Lake as Tables
 from catalog.tables import IMAGES, TABLES
 from tests.commands import fruitlake_here
 from tests.lakes import Lake
+from transforms.weights import Featurizer
 
 
 @pytest.fixture
@@ -37,15 +38,11 @@ def test_the_same_photos_again_start_no_spark(
     }
 
 
-def test_each_layer_stands_by_itself(lake: Lake) -> None:
+def test_each_layer_stands_by_itself(built: Lake) -> None:
     for layer in ("bronze", "silver", "gold"):
-        standing = find_standing(lake.settings(), layer)
+        standing = find_standing(built.settings(), layer)
         assert standing is not None, layer
         assert (standing.counts is not None) == (layer == "bronze")
-
-
-def touch_nothing(tables: Tables) -> None:
-    pass
 
 
 def leave_a_branch(tables: Tables) -> None:
@@ -70,38 +67,48 @@ def lose_gold(tables: Tables) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "options"),
+    "change",
     [
-        (leave_a_branch, {}),
-        (commit_to(IMAGES.name), {}),
-        (commit_to("silver.image_features"), {}),
-        (commit_to("gold.fruit_vectors"), {}),
-        (commit_to("gold.label_suspects"), {}),
-        (lose_gold, {}),
-        (touch_nothing, {"refit": True}),
-        (touch_nothing, {"variance": 0.8}),
-        (touch_nothing, {"exclude": "*"}),  # a run without any photos reports an error
-        (touch_nothing, {"images": str(Path(__file__).parent)}),
+        leave_a_branch,
+        commit_to(IMAGES.name),
+        commit_to("silver.image_features"),
+        commit_to("gold.fruit_vectors"),
+        commit_to("gold.label_suspects"),
+        lose_gold,
     ],
 )
-def test_what_may_need_a_run_gets_one(lake: Lake, change: Callable[[Tables], None], options: dict[str, object]) -> None:
+def test_a_lake_that_has_changed_gets_a_run(lake: Lake, change: Callable[[Tables], None]) -> None:
     change(lake.tables)
-    assert find_standing(lake.settings(**options), "all") is None
-
-
-def test_another_model_or_other_code_gets_a_run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("transforms.inputs.version", lambda package: "the next")
-        assert find_standing(lake.settings(), "gold") is None
-    monkeypatch.setattr("transforms.weights._RECIPE", "another")
-    assert find_standing(lake.settings(weights=str(Path("transforms/weights/fruitlake.keras"))), "silver") is None
-
-
-def test_a_job_of_a_cluster_starts_its_session(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
     assert find_standing(lake.settings(), "all") is None
 
 
-def test_a_vacuum_under_way_is_waited_for_as_by_any_run(lake: Lake) -> None:
-    with lake.tables.exclusive(), pytest.raises(BusyError):
-        find_standing(lake.settings(), "all")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"refit": True},
+        {"variance": 0.8},
+        {"exclude": "*"},  # a run without any photos reports an error
+        {"images": str(Path(__file__).parent)},
+    ],
+    ids=str,
+)
+def test_other_settings_get_a_run(built: Lake, options: dict[str, object]) -> None:
+    assert find_standing(built.settings(**options), "all") is None
+
+
+def test_another_model_or_other_code_gets_a_run(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("transforms.inputs.version", lambda package: "the next")
+        assert find_standing(built.settings(), "gold") is None
+    monkeypatch.setattr("bootstrap.standing.prepare", lambda *_: Featurizer("another", "onnx", ""))
+    assert find_standing(built.settings(), "silver") is None
+
+
+def test_a_job_of_a_cluster_starts_its_session(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert find_standing(built.settings(), "all") is None
+
+
+def test_a_vacuum_under_way_is_waited_for_as_by_any_run(built: Lake) -> None:
+    with built.tables.exclusive(), pytest.raises(BusyError):
+        find_standing(built.settings(), "all")

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from bootstrap import settings as settings_module
 from bootstrap.streaming import Pace, Stream
-from catalog.lake import Lake as Tables
-from catalog.lake import open_lake
-from catalog.scan import dataset
 from tests.aws import AwsServer
 from tests.bootstrap.test_stream import ONCE, SOON, running, until
 from tests.commands import fruitlake_here
-from tests.lakes import AWKWARD_LABELS
+from tests.lakes import AWKWARD_LABELS, BucketLake
 from tests.photos import photo
 
 LAKE = "s3://stream-lake/my fruits"
@@ -28,35 +23,20 @@ PHOTOS = "photos [new] {a}/"
 pytestmark = pytest.mark.exhaustive
 
 
-@dataclass(frozen=True)
-class Lake:
-    """A lake and its photos, each in a bucket of its own."""
-
-    server: AwsServer
-    cache: Path
-    options: dict[str, object]
-
+class Lake(BucketLake):
     def stream(self, pace: Pace = ONCE) -> Stream:
-        return Stream(settings_module.load(**self.options), pace, Console(quiet=True))
+        return Stream(self.settings(max_quarantine_share=0.5), pace, Console(quiet=True))
 
     def put(self, *keys: str, seed: int = 0) -> None:
         for index, key in enumerate(keys):
             self.server.s3.put_object(Bucket="stream-photos", Key=PHOTOS + key, Body=photo(seed + index))
 
-    @property
-    def tables(self) -> Tables:
-        return open_lake(LAKE, PREFIX)
-
-    def snapshots(self) -> dict[str, int]:
-        return {table: version.id for table, version in self.tables.current_snapshots().items()}
-
     def paths(self, table: str) -> set[str]:
         """Keys of the photos in a bronze table, below the source."""
-        found = dataset(self.tables, table).to_table(["source_path"])["source_path"].to_pylist()
-        return {path.removeprefix(f"s3://stream-photos/{PHOTOS}") for path in found}
+        return {row["source_path"].removeprefix(self.photos) for row in self.rows(table, "source_path")}
 
     def in_gold(self) -> int:
-        return int(dataset(self.tables, "gold.fruit_vectors").count_rows())
+        return len(self.rows("gold.fruit_vectors", "image_id"))
 
     def checkpoint(self) -> list[str]:
         """Keys of all versions of the checkpoint's objects, deleted ones included."""
@@ -71,11 +51,8 @@ def lake(aws_server: AwsServer, spark: SparkSession, cache: Path) -> Iterator[La
     for bucket in ("stream-photos", "stream-lake"):
         aws_server.make_bucket(bucket)
     aws_server.s3.put_bucket_versioning(Bucket="stream-lake", VersioningConfiguration={"Status": "Enabled"})
-    images = f"s3://stream-photos/{PHOTOS}"
-    options = {"images": images, "lake": LAKE, "cache": cache, "weights": "bundled", "database_prefix": PREFIX}
-    options |= {"max_quarantine_share": 0.5}
     with aws_server.environment():
-        made = Lake(aws_server, cache, options)
+        made = Lake(aws_server, f"s3://stream-photos/{PHOTOS}", LAKE, PREFIX, cache)
         made.put("Banana/1.jpg", "Banana/2.jpg", "Lemon/1.jpg", "Lemon/2.jpg")
         made.stream().run()
         assert made.in_gold() == 4
@@ -94,11 +71,11 @@ def test_all_kinds_of_keys_arrive_and_a_batch_that_is_given_again_changes_nothin
     assert lake.in_gold() == 4 + len(arrived) + 1
     assert lake.paths("bronze.quarantine") == {"Kiwi/a//b.jpg"}
 
-    before = lake.snapshots()
+    before = lake.tables.current_snapshots()
     (commit,) = (key for key in lake.checkpoint() if key.endswith("/commits/1"))
     lake.server.s3.delete_object(Bucket="stream-lake", Key=commit)
     lake.stream().run()
-    assert lake.snapshots() == before
+    assert lake.tables.current_snapshots() == before
     assert lake.server.s3.head_object(Bucket="stream-lake", Key=commit)
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,57 +16,8 @@ from catalog.branch import AuditBranch
 from catalog.erasures import Erasure
 from catalog.scan import data_files
 from catalog.tables import QUARANTINE
-from tests.commands import environment, fruitlake, fruitlake_here
+from tests.commands import Here, environment, fruitlake
 from tests.lakes import Lake
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("vacuum", "--lake", "l"), ["there is no lake", "fruitlake run"]),
-        (("erase", "--lake", "l", "--label", "Kiwi", "--reason", "why"), ["there is no lake", "fruitlake run"]),
-        (("vacuum", "--older-than", "soon"), ["--older-than", "soon", "30d"]),
-        (("erase", "--reason", "why"), ["--image-id", "--source-path", "--label"]),
-        (("erase", "--label", "Kiwi"), ["--reason"]),
-        (("erase", "--label", "Kiwi", "--reason", "why", "--resume"), ["--resume", "leave out either"]),
-        (("vacuum", "--database-prefix", "No!"), ["--database-prefix", "No!"]),
-    ],
-)
-def test_a_mistake_is_one_clear_line(
-    arguments: tuple[str, ...], says: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert fruitlake_here(*arguments, cwd=tmp_path) == 1
-    said = capsys.readouterr().err
-    assert len(said.strip().splitlines()) == 1
-    for word in says:
-        assert word in said
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_help_teaches(tmp_path: Path) -> None:
-    said = fruitlake("erase", "--help", cwd=tmp_path).out
-    for word in ("--dry-run", "--refit", "--resume", "First delete the source file", "--and-block", "Example"):
-        assert word in said
-    for word in ("--everything", "--source-stays", "--database-prefix", "versioning", "rolled back"):
-        assert word in said
-    said = fruitlake("vacuum", "--help", cwd=tmp_path).out
-    for word in ("--older-than", "--dry-run", "FRUITLAKE_PHOTOS_DAYS", "Example"):
-        assert word in said
-
-
-class Command:
-    """`fruitlake` on one lake, in this process. Calling it returns exit code, stdout and stderr."""
-
-    def __init__(self, lake: Lake, cwd: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._lake = lake
-        self._cwd = cwd
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        variables = {"FRUITLAKE_CACHE": str(self._lake.cache), "COLUMNS": "250"} | variables
-        code = fruitlake_here(*arguments, "--lake", str(self._lake.path), cwd=self._cwd, **variables)
-        said = self._capsys.readouterr()
-        return code, said.out, said.err
 
 
 @pytest.fixture
@@ -74,8 +26,10 @@ def lake(built: Lake, tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def command(lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(lake, tmp_path, capsys)
+def command(lake: Lake, tmp_path: Path) -> Here:
+    """`fruitlake` on the lake, in this process."""
+    given = {"FRUITLAKE_LAKE": str(lake.path), "FRUITLAKE_CACHE": str(lake.cache), "COLUMNS": "250"}
+    return partial(fruitlake, cwd=tmp_path, **given)
 
 
 def state(lake: Lake) -> dict[Path, tuple[int, int]]:
@@ -97,7 +51,7 @@ def no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_spark")
-def test_looking_and_refusing_start_no_spark_and_change_nothing(lake: Lake, command: Command) -> None:
+def test_looking_and_refusing_start_no_spark_and_change_nothing(lake: Lake, command: Here) -> None:
     with lake.tables.exclusive():
         pass  # creates the lock file
     before = state(lake)
@@ -119,7 +73,7 @@ def test_looking_and_refusing_start_no_spark_and_change_nothing(lake: Lake, comm
 
 @pytest.mark.usefixtures("no_spark")
 def test_erase_names_the_copies_that_would_come_back_and_those_that_stay(
-    lake: Lake, command: Command, tmp_path: Path
+    lake: Lake, command: Here, tmp_path: Path
 ) -> None:
     photos = tmp_path / "source"
     shutil.copytree(lake.photos / "Banana", photos / "Banana")
@@ -136,7 +90,7 @@ def test_erase_names_the_copies_that_would_come_back_and_those_that_stay(
 
 
 @pytest.mark.usefixtures("no_spark")
-def test_neither_disturbs_a_run(lake: Lake, command: Command) -> None:
+def test_neither_disturbs_a_run(lake: Lake, command: Here) -> None:
     with lake.tables.in_use():
         for arguments in (("vacuum",), ("vacuum", "--dry-run"), ASKED):
             code, _, refused = command(*arguments)
@@ -144,7 +98,7 @@ def test_neither_disturbs_a_run(lake: Lake, command: Command) -> None:
     assert not list(lake.path.glob("_erasures/*"))
 
 
-def test_vacuum_says_what_would_go_and_then_removes_it(lake: Lake, command: Command) -> None:
+def test_vacuum_says_what_would_go_and_then_removes_it(lake: Lake, command: Here) -> None:
     images = lake.tables.load("bronze.images")
     assert images is not None
     orphan = Path(next(iter(data_files(images)))).with_name("00000-left-by-a-killed-run.parquet")
@@ -168,7 +122,7 @@ def test_vacuum_says_what_would_go_and_then_removes_it(lake: Lake, command: Comm
 
 
 def test_vacuum_erases_what_has_been_kept_long_enough(
-    lake: Lake, command: Command, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, command: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches = frozenset(row["batch"] for row in lake.rows("bronze.images", "batch"))
     begun: list[Erasure] = []
@@ -186,9 +140,7 @@ def test_vacuum_erases_what_has_been_kept_long_enough(
 
 
 @pytest.mark.exhaustive
-def test_an_erasure_that_is_killed_is_finished_by_the_next_command(
-    lake: Lake, command: Command, tmp_path: Path
-) -> None:
+def test_an_erasure_that_is_killed_is_finished_by_the_next_command(lake: Lake, command: Here, tmp_path: Path) -> None:
     asked = [*ASKED, "--lake", str(lake.path), "--source-stays"]
     line = [sys.executable, "-c", "from bootstrap.cli import main; main()", *asked]
     variables = environment(tmp_path, FRUITLAKE_CACHE=str(lake.cache), PYTHONPATH=os.pathsep.join(sys.path))

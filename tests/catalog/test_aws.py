@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from catalog import aws as aws_module
-from catalog import bucket
 from catalog.errors import AwsError
+from catalog.lake import open_lake
 from catalog.storage import (
     delete_file,
     delete_folder,
@@ -28,22 +28,23 @@ def place(aws: AwsServer) -> str:
 
 
 def test_what_is_written_to_a_bucket_is_found_and_deleted(aws: AwsServer, place: str) -> None:
-    assert not exists(place) and files(place) == []
+    assert not exists(place) and files(place) == {}
     write_object(f"{place}/a/index.html", b"<p>page</p>")
     write_object(f"{place}/b/deep/2.json", b"{}")
     assert read_bytes(f"{place}/a/index.html") == b"<p>page</p>"
     inner = place.removeprefix("s3://")
-    assert sorted(f.path.removeprefix(inner) for f in files(place)) == ["/a/index.html", "/b/deep/2.json"]
+    assert sorted(files(place)) == [f"{place}/a/index.html", f"{place}/b/deep/2.json"]
     kinds = [aws.s3.head_object(Bucket="lake", Key=f"{inner[5:]}{k}")["ContentType"] for k in ("/a/index.html",)]
     assert kinds == ["text/html"], "with another type, a browser would download it"
     delete_folder(f"{place}/a")
     delete_folder(f"{place}/never there")
     delete_file(f"{place}/b/deep/2.json")
-    assert not exists(f"{place}/a") and files(place) == []
+    assert not exists(f"{place}/a") and files(place) == {}
 
 
 @pytest.mark.parametrize(
-    "use", [exists, files, read_bytes, bucket.check_writable, lambda uri: write_object(f"{uri}/x", b"")]
+    "use",
+    [exists, files, read_bytes, lambda uri: open_lake(uri).check_writable(), lambda uri: write_object(f"{uri}/x", b"")],
 )
 def test_a_bucket_that_does_not_exist_is_named_with_the_command_that_makes_it(
     use: Callable[[str], object], aws: AwsServer
@@ -62,13 +63,14 @@ def test_a_closed_bucket_is_said_to_be_closed(aws: AwsServer) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_said_before_any_work(aws: AwsServer, place: str) -> None:
+    lake = open_lake(place.removesuffix(" #1"))
     with (
         aws.answering("PUT /lake/", lambda _: s3_error("AccessDenied", 403)),
-        pytest.raises(AwsError, match=r"my lake, 100% #1' cannot be written: no permission for PutObject"),
+        pytest.raises(AwsError, match=r"my lake, 100%' cannot be written: no permission for PutObject"),
     ):
-        bucket.check_writable(place)
-    bucket.check_writable(place)
-    assert files(place) == [], "the check must leave nothing behind"
+        lake.check_writable()
+    lake.check_writable()
+    assert files(place) == {}, "the check must leave nothing behind"
 
 
 @pytest.mark.parametrize(

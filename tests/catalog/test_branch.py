@@ -1,4 +1,4 @@
-"""Audit branches: their age, names and SQL literals, and retries after a lost race for a commit."""
+"""Audit branches: when their runs began, and retries after a lost race for a commit."""
 
 from __future__ import annotations
 
@@ -6,36 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
 
 from catalog import branch
-from catalog.branch import branch_name, is_young, sql_literal
+from catalog.branch import begun, branch_name
 from catalog.snapshots import new_run_id
 
 
-def test_a_branch_is_young_for_a_day() -> None:
-    assert is_young(branch_name(new_run_id()))
-    for hours, young in ((23, True), (25, False)):
-        begun = datetime.now(UTC) - timedelta(hours=hours)
-        assert is_young(branch_name(f"{begun:%Y%m%dT%H%M%S}-1a2b")) is young
-
-
-@settings(max_examples=300, deadline=None, database=None)
-@given(st.text(max_size=40))
-def test_a_literal_ends_where_it_should(text: str) -> None:
-    written = sql_literal(text)
-    assert written[0] == written[-1] == "'"
-    inner = written[1:-1].replace("\\\\", "").replace("\\'", "").replace("\\u0024{", "")
-    assert "'" not in inner and "\\" not in inner and "${" not in inner
-
-
-@pytest.mark.parametrize("text", ["d'été", 'q"uote\\slash', "${spark.master}", "\\u0024{x}", "''", "a\nb", "🍎"])
-def test_spark_reads_a_literal_as_what_it_was(text: str, spark: SparkSession) -> None:
-    row = spark.sql(f"SELECT {sql_literal(text)} AS text").first()
-    assert row is not None and row.text == text
+def test_a_branchs_name_tells_when_its_run_began() -> None:
+    assert begun(branch_name("20261122T184501-9f3c")) == datetime(2026, 11, 22, 18, 45, 1, tzinfo=UTC)
+    assert datetime.now(UTC) - begun(branch_name(new_run_id())) < timedelta(seconds=5)
 
 
 @pytest.fixture

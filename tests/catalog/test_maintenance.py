@@ -8,27 +8,22 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import fastavro
 import pytest
 from pyspark.sql import SparkSession
 
 from bootstrap import session
-from catalog.branch import AuditBranch, branch_name, java_table
-from catalog.compaction import compact
-from catalog.errors import BusyError
+from catalog.branch import AuditBranch, branch_name
 from catalog.folder_lake import FolderLake
 from catalog.lake import Lake as Tables
-from catalog.lake import open_lake
 from catalog.maintenance import VacuumPlan, carry_out, drop_deleted_entries, forget, plan
 from catalog.rollback import rollback_table
-from catalog.scan import data_files, dataset, files_by_partition
-from catalog.snapshots import new_run_id, rows_appended
+from catalog.scan import data_files, dataset
+from catalog.snapshots import new_run_id
 from catalog.storage import write_object
 from catalog.tables import FRUIT_VECTORS, TABLES
 from tests.lakes import Lake
-from transforms.inputs import inputs_of
 
 VECTORS = FRUIT_VECTORS.name
 DAY, NOW = timedelta(days=1), timedelta(0)
@@ -220,53 +215,3 @@ def test_nothing_tells_of_rows_once_they_are_deleted_and_forgotten(spark: SparkS
             assert {s["snapshot-id"] for s in json.loads(path.read_text())["snapshots"]} == {rewritten.id}
         assert "Zebra" not in told and "Banana" not in told, path
     assert plan(spark, tables, NOW) == VacuumPlan()
-
-
-def test_runs_work_side_by_side_and_vacuum_alone(tmp_path: Path) -> None:
-    lake = open_lake(str(tmp_path / "lake"))
-    with lake.in_use(), lake.in_use(), pytest.raises(BusyError, match="in use by a run"), lake.exclusive():
-        pass
-    with lake.exclusive():
-        with pytest.raises(BusyError, match="is locked by"), lake.in_use():
-            pass
-        with pytest.raises(BusyError), lake.exclusive():
-            pass
-    with lake.exclusive():
-        pass
-
-
-def test_small_files_are_merged_and_nothing_else_changes(spark: SparkSession, tables: Tables) -> None:
-    for _ in range(5):
-        publish(write(spark, tables, "Fig", "Kiwi"))
-    publish(write(spark, tables, "Plum"))
-    before, rows = tables.current(VECTORS), dataset(tables, VECTORS).to_table().sort_by("image_id")
-    assert before is not None
-    made_of_it = inputs_of("gold.label_summary", [VECTORS], {VECTORS: before}, "")
-    planned = plan(spark, tables, DAY)
-    assert planned.small == ((VECTORS, 10),)
-    carry_out(spark, tables, planned)
-    after, loaded = tables.current(VECTORS), tables.load(VECTORS)
-    assert after is not None and loaded is not None and after.id != before.id
-    assert {label: len(uris) for label, uris in files_by_partition(loaded).items()} == {"Fig": 1, "Kiwi": 1, "Plum": 1}
-    assert dataset(tables, VECTORS).to_table().sort_by("image_id") == rows
-    assert after.properties == {**before.properties, "rows_of": str(before.id)}
-    assert inputs_of("gold.label_summary", [VECTORS], {VECTORS: after}, "") == made_of_it
-    assert rows_appended(loaded.metadata, before.id, after.id) == 0
-    assert plan(spark, tables, DAY).small == ()
-
-
-def test_a_publish_during_a_compaction_wins(
-    spark: SparkSession, tables: Tables, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(5):
-        publish(write(spark, tables, "Fig"))
-
-    def overtaken(*arguments: Any) -> Any:
-        publish(write(spark, tables, "Plum"))
-        return java_table(*arguments)
-
-    monkeypatch.setattr("catalog.compaction.java_table", overtaken)
-    compact(spark, tables, VECTORS)
-    after, loaded = tables.current(VECTORS), tables.load(VECTORS)
-    assert after is not None and loaded is not None
-    assert (after.rows, "rows_of" in after.properties, [*loaded.refs()]) == (6, False, ["main"])

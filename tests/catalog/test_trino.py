@@ -17,12 +17,9 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from rich.console import Console
 
 from bootstrap import settings as settings_module
-from bootstrap.pipeline import build
 from catalog.errors import SettingsError
-from catalog.lake import Lake, open_lake
 from catalog.query.duck import DuckDB
 from catalog.query.named import NamedQuery, named_queries
 from catalog.query.text import for_athena
@@ -31,10 +28,9 @@ from ingestion.samples import write_sample_photos
 from tests.aws import AwsServer
 from tests.catalog.test_query_trino import AGGREGATES, ROWS, VALUES
 from tests.commands import fruitlake_here
-from tests.lakes import AWKWARD_LABELS
+from tests.lakes import AWKWARD_LABELS, BucketLake
 from tests.photos import sample_photo
 from tests.trino_server import Trino, trino_server
-from transforms.run import Run
 
 PREFIX = "asked"
 LAKE = "s3://asked/my lake"
@@ -44,27 +40,16 @@ pytestmark = pytest.mark.exhaustive
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(BucketLake):
     """The lake, and a Trino server that knows its tables."""
 
     trino: Trino
-    photos: Path
-    cache: Path
-
-    def run(self, layer: str = "all", **options: object) -> Run:
-        given = {"images": str(self.photos), "lake": LAKE, "cache": self.cache, "weights": "bundled"}
-        given |= {"database_prefix": PREFIX, "variance": 0.9}
-        return build(settings_module.load(**(given | options)), layer, Console(quiet=True))
-
-    @property
-    def lake(self) -> Lake:
-        return open_lake(LAKE, PREFIX)
 
     def check(self, query: NamedQuery, **given: str) -> list[dict[str, Any]]:
         """Check that both engines return the same rows, and return them."""
         values = query.values(given)
         theirs = self.trino.rows(for_athena(query.sql, PREFIX), values)
-        ours = DuckDB(self.lake).run(query.sql, values).rows.to_pylist()
+        ours = DuckDB(self.tables).run(query.sql, values).rows.to_pylist()
         assert len(theirs) == len(ours), query.name
         for one, other in zip(theirs, ours, strict=True):
             assert list(one) == list(other), query.name
@@ -114,7 +99,7 @@ def asked(
             trino_server(aws_server, cache, repository, tmp_path_factory.mktemp("trino")) as trino,
             aws_server.environment(),
         ):
-            made = Asked(trino, photos, cache)
+            made = Asked(aws_server, str(photos), LAKE, PREFIX, cache, trino)
             made.run()
             yield made
     except SettingsError as error:
@@ -181,9 +166,9 @@ def test_a_reader_never_sees_a_mix_while_a_refit_is_published(asked: Asked) -> N
 
 
 def test_a_rollback_is_seen(asked: Asked) -> None:
-    history = asked.lake.history("gold.fruit_vectors")
+    history = asked.tables.history("gold.fruit_vectors")
     newest, first = history[0], history[-1]
-    rollback_lake(asked.lake, first.run)
+    rollback_lake(asked.tables, first.run)
     assert asked.ids() == {first.properties["pca_id"]} != {newest.properties["pca_id"]}
     asked.check_all()
 
@@ -193,7 +178,7 @@ def test_an_erasure_is_seen(asked: Asked) -> None:
     sql = f"select image_id from {VECTORS} where label = ? order by image_id"
     gone, stays = (row["image_id"] for row in asked.trino.rows(sql, [label]))
     what = ("--image-id", gone, "--reason", "a test", "--source-stays", "--lake", LAKE, "--database-prefix", PREFIX)
-    assert fruitlake_here("erase", *what, cwd=asked.photos, FRUITLAKE_CACHE=str(asked.cache)) == 0
+    assert fruitlake_here("erase", *what, cwd=Path(asked.photos), FRUITLAKE_CACHE=str(asked.cache)) == 0
     assert asked.trino.rows(sql, [label]) == [{"image_id": stays}]
     for table in (f"{PREFIX}_bronze.images", f"{PREFIX}_silver.image_features"):
         assert asked.trino.rows(f"select count(*) n from {table} where image_id = ?", [gone]) == [{"n": 0}]

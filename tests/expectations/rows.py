@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from catalog.tables import FEATURES, TABLES
-from expectations.context import PcaInUse
+from expectations.audited import PcaInUse
 from tests.photos import photo
 
 PCA = PcaInUse("p", 2)  # the PCA of the rows below

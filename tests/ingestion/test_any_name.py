@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from ingestion.photo import Rejected
 from ingestion.reading import _check_label, partition_folder
@@ -17,7 +18,7 @@ from ingestion.walk import walk_local
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda n: b"/" not in n and b"\0" not in n and n not in (b".", b".."))
 
 
-@settings(max_examples=1_000, deadline=None, database=None)
+@settings(max_examples=300, deadline=None, database=None)
 @given(st.text(max_size=300))
 def test_a_label_is_refused_or_comes_back_from_its_folder(label: str) -> None:
     try:
@@ -52,3 +53,11 @@ def test_every_file_of_a_tree_is_listed_once(names: list[tuple[bytes, bytes]]) -
             here = [f for f in listed if f.source_path in (shown, folder_shown)]
             assert len(here) == 1
             assert all(f.reason is None or f.detail for f in here)
+
+
+def test_a_folder_is_named_as_iceberg_names_it(spark: SparkSession) -> None:
+    ascii_ = "".join(chr(code) for code in range(1, 128))
+    assert spark.sparkContext._jvm is not None
+    encoder = spark.sparkContext._jvm.java.net.URLEncoder
+    for label in (ascii_, "Pêche d'été 🍎", "\x80\x9f\u00a0\u2028", "%41%zz", ".", "/"):
+        assert partition_folder(label) == f"label={encoder.encode(label, 'UTF-8')}"

@@ -19,7 +19,7 @@ from ingestion.bronze import Ingestion
 from ingestion.counts import Conflict, Counts
 from ingestion.metadata import strip
 from ingestion.photo import MAX_BYTES
-from ingestion.reading import partition_folder
+from ingestion.walk import Source
 from tests.photos import encode, orientation, photo, picture
 
 SALTED = (("salt", 2), ("another", 5))
@@ -56,7 +56,7 @@ def ingest(spark: SparkSession, source: Path, *before: Pass, block_lists: Sequen
     quarantine = [row for earlier in before for row in earlier.quarantine]
     ingestion = Ingestion(
         spark,
-        str(source),
+        Source(str(source)),
         _table(spark, IMAGES, images) if before else None,
         _table(spark, QUARANTINE, quarantine) if before else None,
         BATCH,
@@ -229,14 +229,6 @@ def test_a_label_must_fit_into_a_folder_name(spark: SparkSession, source: Path) 
     assert only.stored == {"0.jpg": fits}
     assert only.reasons == dict.fromkeys(("1.jpg", "2.jpg", "3.jpg"), "label missing")
     assert all("over 255" in row.detail for row in only.quarantine)
-
-
-def test_a_folder_is_named_as_iceberg_names_it(spark: SparkSession) -> None:
-    ascii_ = "".join(chr(code) for code in range(1, 128))
-    assert spark.sparkContext._jvm is not None
-    encoder = spark.sparkContext._jvm.java.net.URLEncoder
-    for label in (ascii_, "Pêche d'été 🍎", "\x80\x9f\u00a0\u2028", "%41%zz", ".", "/"):
-        assert partition_folder(label) == f"label={encoder.encode(label, 'UTF-8')}"
 
 
 def test_a_file_that_could_not_be_read_is_tried_again(spark: SparkSession, source: Path) -> None:

@@ -10,7 +10,7 @@ from pyspark.sql import Row, SparkSession
 from catalog.errors import AwsError, SourceError
 from ingestion.reading import CHECKED_SCHEMA, check_files
 from ingestion.source import check_source, list_source
-from ingestion.walk import walk_remote
+from ingestion.walk import Source, walk_remote
 from tests.aws import AwsServer, s3_error
 from tests.lakes import AWKWARD_LABELS
 from tests.photos import photo
@@ -39,7 +39,7 @@ def put(aws: AwsServer, *keys: str, data: bytes = b"photo") -> None:
 
 def listed(spark: SparkSession, root: str) -> dict[str, Row]:
     """The listing, by key below the root; fails if a key is listed twice."""
-    rows = list_source(spark, root).collect()
+    rows = list_source(spark, Source(root)).collect()
     by_key = {row.source_path.removeprefix(f"{root}/"): row for row in rows}
     assert len(by_key) == len(rows)
     return by_key
@@ -76,7 +76,7 @@ def test_a_folder_without_a_name_is_reported_and_leads_nowhere(spark: SparkSessi
 def test_photos_are_read_as_they_are(spark: SparkSession, aws: AwsServer, root: str) -> None:
     put(aws, *KEYS, data=photo(1))
     put(aws, "odd/../up.jpg", "odd/not a photo.jpg")
-    rows = list_source(spark, root).mapInArrow(check_files, CHECKED_SCHEMA).collect()
+    rows = list_source(spark, Source(root)).mapInArrow(check_files, CHECKED_SCHEMA).collect()
     read = {row.source_path.removeprefix(f"{root}/"): row for row in rows}
     assert {key for key, row in read.items() if row.reason is None} == set(KEYS)
     assert {bytes(read[key].content) for key in KEYS} == {photo(1)}
@@ -87,25 +87,25 @@ def test_photos_are_read_as_they_are(spark: SparkSession, aws: AwsServer, root: 
 def test_an_object_that_may_not_be_read_is_quarantined_alone(spark: SparkSession, aws: AwsServer, root: str) -> None:
     put(aws, "Kiwi/1.jpg", "Kiwi/2.jpg", data=photo(1))
     with aws.answering("GET /photos/Training/Kiwi/2.jpg", lambda _: s3_error("AccessDenied", 403)):
-        rows = list_source(spark, root).mapInArrow(check_files, CHECKED_SCHEMA).collect()
+        rows = list_source(spark, Source(root)).mapInArrow(check_files, CHECKED_SCHEMA).collect()
     reasons = {Path(row.source_path).name: row.reason for row in rows}
     assert reasons == {"1.jpg": None, "2.jpg": "unreadable source"}
 
 
 def test_what_is_not_there_is_said(aws: AwsServer, root: str) -> None:
     with pytest.raises(SourceError, match="there is no"):
-        check_source(root)
+        check_source(Source(root))
     put(aws, "", data=b"")
     with pytest.raises(SourceError, match="no photos"):
-        check_source(root)
+        check_source(Source(root))
     with pytest.raises(AwsError, match="no bucket 'nowhere'"):
-        check_source("s3://nowhere/Training")
+        check_source(Source("s3://nowhere/Training"))
     put(aws, "1.jpg")
-    check_source(root)
+    check_source(Source(root))
     assert [f.source_path for f in walk_remote(root, True)] == [f"{root}/1.jpg"]
 
 
 def test_a_prefix_that_is_an_object_is_no_folder(aws: AwsServer, root: str) -> None:
     put(aws, "1.jpg")
     with pytest.raises(SourceError, match="holds no photos"):
-        check_source(f"{root}/1.jpg")
+        check_source(Source(f"{root}/1.jpg"))

@@ -12,6 +12,7 @@ from catalog.errors import SourceError
 from ingestion.ignored import why_ignored
 from ingestion.reading import CHECKED_SCHEMA, check_files
 from ingestion.source import check_source, list_source
+from ingestion.walk import Source
 from tests.aws import AwsServer
 from tests.hostile import write_hostile
 from tests.photos import photo
@@ -101,11 +102,11 @@ def put(root: Path, *paths: str, data: bytes = b"photo") -> None:
 def test_a_listing_marks_ignored_files_and_gives_no_label_to_their_folders(spark: SparkSession, tmp_path: Path) -> None:
     root = tmp_path / ".photos"  # folders above the source do not count
     put(root, *(path for path in IGNORED if path.casefold() not in {"@eadir/1.jpg", "__macosx/pear/1.jpg"}), *PHOTOS)
-    rows = {r.source_path.removeprefix(f"{root}/"): r for r in list_source(spark, str(root)).collect()}
+    rows = {r.source_path.removeprefix(f"{root}/"): r for r in list_source(spark, Source(str(root))).collect()}
     assert {path for path, row in rows.items() if row.ignored is None} == set(PHOTOS)
     labels = {row.label for row in rows.values() if row.ignored is None}
     assert labels == {"Pear", "Apple@home", "#1", "$5", "_", "Trash", None}  # None: the source itself is hidden
-    with_globs = list_source(spark, str(root), include=["*.jpg"], exclude=["Trash"])
+    with_globs = list_source(spark, Source(str(root), include=("*.jpg",), exclude=("Trash",)))
     taken = {r.source_path.removeprefix(f"{root}/") for r in with_globs.where("ignored IS NULL").collect()}
     assert taken == set(PHOTOS) - {"Pear/no suffix", "Trash/1.jpg"}
 
@@ -113,13 +114,13 @@ def test_a_listing_marks_ignored_files_and_gives_no_label_to_their_folders(spark
 def test_a_source_of_nothing_but_ignored_files_says_so(tmp_path: Path) -> None:
     put(tmp_path, "Pear/notes.txt", "Pear/.DS_Store", ".thumbnails/1.jpg")
     with pytest.raises(SourceError, match=r"holds no photos \(3 ignored: 1 .*, 1 "):
-        check_source(str(tmp_path))
+        check_source(Source(str(tmp_path)))
     put(tmp_path, "Pear/1.jpg")
-    check_source(str(tmp_path))
+    check_source(Source(str(tmp_path)))
     with pytest.raises(SourceError, match="1 not in --include"):
-        check_source(str(tmp_path), include=["*.png"])
+        check_source(Source(str(tmp_path), include=("*.png",)))
     with pytest.raises(SourceError, match=r"1 --exclude \*\.jpg"):
-        check_source(str(tmp_path), exclude=["*.jpg"])
+        check_source(Source(str(tmp_path), exclude=("*.jpg",)))
 
 
 def test_a_folder_marker_in_a_bucket_is_ignored(spark: SparkSession, aws: AwsServer) -> None:
@@ -127,7 +128,7 @@ def test_a_folder_marker_in_a_bucket_is_ignored(spark: SparkSession, aws: AwsSer
     for key, data in (("Pear", b""), ("Pear/1.jpg", b"1"), ("Kiwi/", b""), ("Kiwi/2.jpg", b"2"), ("Plum", b"3")):
         aws.s3.put_object(Bucket="photos", Key=f"Training/{key}", Body=data)
     aws.s3.put_object(Bucket="photos", Key="Training/Plum/3.jpg", Body=b"4")
-    rows = list_source(spark, root).collect()
+    rows = list_source(spark, Source(root)).collect()
     assert {r.source_path.removeprefix(f"{root}/"): r.ignored for r in rows} == {
         "Pear": "folder marker",
         "Pear/1.jpg": None,
@@ -140,11 +141,11 @@ def test_a_folder_marker_in_a_bucket_is_ignored(spark: SparkSession, aws: AwsSer
 def test_a_bucket_and_a_disk_of_the_same_files_are_read_alike(
     spark: SparkSession, aws: AwsServer, tmp_path: Path
 ) -> None:
-    """Hostile files in eight folders, system files and 200 good photos get the same outcome, file by file."""
+    """Hostile files in five folders, system files and 40 good photos get the same outcome, file by file."""
     disk, bucket = tmp_path / "photos", f"s3://{aws.make_bucket('alike')}/photos"
-    for label in ("Apple", "Pêche d'été", "a+b %41", "🍎", "@eaDir", ".trash", "Kiwi/#recycle", "Plum"):
+    for label in ("Pêche d'été", "a+b %41", "🍎", "@eaDir", "Kiwi/#recycle"):
         write_hostile(disk / label)
-    for number in range(200):
+    for number in range(40):
         put(disk, f"Good {number % 7}/{number}.jpg", data=photo(number))
     put(disk, *(path for path in IGNORED if path.casefold() not in {"@eadir/1.jpg", "__macosx/pear/1.jpg"}))
     for path in disk.rglob("*"):
@@ -155,7 +156,7 @@ def test_a_bucket_and_a_disk_of_the_same_files_are_read_alike(
             aws.s3.put_object(Bucket="alike", Key=f"photos/{path.relative_to(disk)}", Body=path.read_bytes())
 
     def fates(root: str) -> dict[str, tuple[str | None, ...]]:
-        listing = list_source(spark, root)
+        listing = list_source(spark, Source(root))
         ignored = listing.where("ignored IS NOT NULL").collect()
         checked = listing.where("ignored IS NULL").mapInArrow(check_files, CHECKED_SCHEMA).collect()
         return {r.source_path.removeprefix(root): fate(r) for r in [*ignored, *checked]}
@@ -167,4 +168,4 @@ def test_a_bucket_and_a_disk_of_the_same_files_are_read_alike(
     on_disk = fates(str(disk))
     assert fates(bucket) == on_disk
     kinds = Counter("ignored" if why else reason or "good" for why, _, reason, _ in on_disk.values())
-    assert kinds["good"] >= 200 and kinds["truncated"] > 100 and kinds["ignored"] > 130
+    assert kinds["good"] >= 40 and kinds["truncated"] > 60 and kinds["ignored"] > 100

@@ -17,7 +17,7 @@ from ingestion.icc_profile import bare_profile
 from ingestion.metadata import has_metadata, strip
 from ingestion.photo import decode
 from ingestion.photo import orientation as turn_of
-from tests.photos import encode, orientation, picture, png_chunk
+from tests.photos import encode, orientation, picture, png_chunk, srgb_profile
 from tests.torture.photos import try_photos
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -34,10 +34,6 @@ def exif(turn: int = 1) -> Image.Exif:
     return tags
 
 
-def srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
 def rich(format: str, turn: int = 1, **more: Any) -> bytes:
     """A photo with all the metadata that its format can have."""
     if format == "PNG":
@@ -50,7 +46,7 @@ def rich(format: str, turn: int = 1, **more: Any) -> bytes:
         more |= {"xmp": XMP}
     if format == "JPEG":
         more |= {"comment": b"mother's garden"}
-    data = encode(picture(), format, exif=exif(turn), icc_profile=srgb(), **more)
+    data = encode(picture(), format, exif=exif(turn), icc_profile=srgb_profile(), **more)
     if format == "JPEG":  # IPTC, as Photoshop writes it, and a JFIF thumbnail
         iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x10\x1c\x02\x50\0\x0cAda Lovelace"
         data = data[:2] + b"\xff\xed" + (len(iptc) + 2).to_bytes(2, "big") + iptc + data[2:]
@@ -120,14 +116,14 @@ def test_colours_are_those_of_the_profile_whose_owner_is_forgotten(format: str) 
     kept = Image.open(io.BytesIO(strip(data))).info["icc_profile"]
     assert b"Ada" not in kept and "Ada".encode("utf-16-be") not in kept
     assert kept[24:36] == bytes(12), "the creation date is removed"
-    shown = [as_srgb(picture(), profile) for profile in (bytes(named), kept, srgb())]
+    shown = [as_srgb(picture(), profile) for profile in (bytes(named), kept, srgb_profile())]
     assert np.array_equal(shown[0], shown[1])
     assert not np.array_equal(shown[0], shown[2]), "otherwise the loss of the profile would go unnoticed"
 
 
 def wide_gamut() -> bytes:
     """The sRGB profile with red and green swapped, a date, and the owner's name."""
-    profile = bytearray(srgb())
+    profile = bytearray(srgb_profile())
     red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
     profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
     profile[24:36] = b"\x07\xea\0\x0b\0\x16\0\0\0\0\0\0"
@@ -138,13 +134,13 @@ def wide_gamut() -> bytes:
 
 
 def as_srgb(image: Image.Image, profile: bytes) -> Any:
-    shown = ImageCms.profileToProfile(image, io.BytesIO(profile), io.BytesIO(srgb()))
+    shown = ImageCms.profileToProfile(image, io.BytesIO(profile), io.BytesIO(srgb_profile()))
     assert shown is not None
     return np.asarray(shown)
 
 
 def test_a_large_profile_comes_in_parts_and_leaves_in_parts() -> None:
-    profile = bytearray(srgb())
+    profile = bytearray(srgb_profile())
     curve = b"curv\0\0\0\0" + (70_000).to_bytes(4, "big") + bytes(140_000)
     at = profile.index(b"rTRC")
     profile[at + 4 : at + 12] = len(profile).to_bytes(4, "big") + len(curve).to_bytes(4, "big")
@@ -154,7 +150,7 @@ def test_a_large_profile_comes_in_parts_and_leaves_in_parts() -> None:
     assert len(kept) > 140_000
 
 
-@pytest.mark.parametrize("profile", [b"", b"no profile", srgb()[:200], srgb()[:128] + b"\xff" * 40])
+@pytest.mark.parametrize("profile", [b"", b"no profile", srgb_profile()[:200], srgb_profile()[:128] + b"\xff" * 40])
 def test_a_damaged_profile_is_dropped(profile: bytes) -> None:
     assert bare_profile(profile) == b""
 
@@ -238,6 +234,6 @@ def test_a_jfif_header_that_is_cut_short_says_nothing_of_the_colours(colours: st
 
 def test_mutated_photos_are_taken_or_refused_and_never_changed() -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # a process with its own peak of memory
-        tried = alone.submit(try_photos, 4_000, seed=1).result()
-    assert tried.taken > 500
-    assert tried.refused.total() > 2_000
+        tried = alone.submit(try_photos, 1_500, seed=1).result()
+    assert tried.taken > 150
+    assert tried.refused.total() > 700

@@ -30,11 +30,6 @@ def reason(data: bytes) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_photo_is_accepted(format: str) -> None:
-    assert check(photo(format=format)) == SIZE
-
-
 def test_pixels_are_those_of_the_photo() -> None:
     assert np.array_equal(np.asarray(decode(encode(picture(), "PNG"))), np.asarray(picture()))
 

@@ -12,7 +12,7 @@ from pyspark.sql import Row, SparkSession
 
 from catalog.errors import SourceError
 from ingestion.source import check_source, list_source
-from ingestion.walk import walk_local
+from ingestion.walk import Source, walk_local
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def put(path: Path, data: bytes = b"photo") -> None:
 
 def listed(spark: SparkSession, root: Path) -> dict[str, Row]:
     """The listing, by path below the root; fails if a path is listed twice."""
-    rows = list_source(spark, str(root)).collect()
+    rows = list_source(spark, Source(str(root))).collect()
     by_path = {row.source_path.removeprefix(f"{root}/"): row for row in rows}
     assert len(by_path) == len(rows)
     return by_path
@@ -64,7 +64,7 @@ def test_size_and_time_of_change_are_those_of_the_file(spark: SparkSession, root
     changed = datetime(2024, 2, 29, 12, 30, 15, 123456, UTC)
     os.utime(root / "Pear" / "1.jpg", (0, changed.timestamp()))
     query = "size", "CAST(source_modified_at AS string) AS changed"
-    [row] = list_source(spark, str(root)).selectExpr(*query).collect()
+    [row] = list_source(spark, Source(str(root))).selectExpr(*query).collect()
     assert (row.size, row.changed) == (5, "2024-02-29 12:30:15.123456")
 
 
@@ -184,18 +184,18 @@ def test_a_time_of_change_beyond_the_calendar_is_unknown() -> None:
 
 def test_a_folder_with_a_photo_somewhere_is_a_source(root: Path) -> None:
     put(root / "a" / "b" / "c" / "1.jpg")
-    check_source(str(root))
+    check_source(Source(str(root)))
 
 
 def test_what_is_no_source_is_refused_with_the_next_step(root: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"there is no '.*/nowhere': give --images a folder of photos"):
-        check_source(str(tmp_path / "nowhere"))
+        check_source(Source(str(tmp_path / "nowhere")))
     put(tmp_path / "1.jpg")
     with pytest.raises(SourceError, match=r"'.*/1\.jpg' is a file: give --images the folder"):
-        check_source(str(tmp_path / "1.jpg"))
+        check_source(Source(str(tmp_path / "1.jpg")))
     (root / "Pear").mkdir()
     put(root / "Pear" / ".DS_Store")
     with pytest.raises(SourceError, match=r"'.*/photos' holds no photos \(1 ignored: 1 hidden file\): give --images"):
-        check_source(str(root))
+        check_source(Source(str(root)))
     with pytest.raises(SourceError, match=r"P\\xeache' is not UTF-8.*rename the folder"):
-        check_source(str(tmp_path / os.fsdecode(b"P\xeache")))
+        check_source(Source(str(tmp_path / os.fsdecode(b"P\xeache"))))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dbt import tracking
 
 from catalog.tables import TABLES
 from tests.commands import fruitlake_here
@@ -47,11 +48,16 @@ def test_every_description_ends_with_the_grain(name: str) -> None:
     assert documented()[name]["description"].endswith(f"{grain[0].upper()}{grain[1:]}.")
 
 
-def test_docs_show_the_lineage_from_bronze_to_gold(built: Lake) -> None:
+@pytest.fixture(scope="module")
+def docs(built: Lake) -> Path:
+    """Dbt's target folder, with the documentation."""
     with built.open() as run:
         invoke(run, ["docs", "generate"], quiet=True)
-        target = target_folder(run)
-    manifest = json.loads((target / "manifest.json").read_text())
+        return target_folder(run)
+
+
+def test_docs_show_the_lineage_from_bronze_to_gold(docs: Path) -> None:
+    manifest = json.loads((docs / "manifest.json").read_text())
     parents = {
         key.removeprefix("model.fruitlake."): {p.removeprefix("model.fruitlake.") for p in above}
         for key, above in manifest["parent_map"].items()
@@ -68,34 +74,28 @@ def test_docs_show_the_lineage_from_bronze_to_gold(built: Lake) -> None:
         "label_similarity": {"label_summary"},
         "label_suspects": {"fruit_vectors", "label_summary"},
     }
-    catalog = json.loads((target / "catalog.json").read_text())
+    catalog = json.loads((docs / "catalog.json").read_text())
     tables = {f"{n['metadata']['schema']}.{n['metadata']['name']}": n for n in catalog["nodes"].values()}
     assert set(tables) == {f"fruits_{name}" for name in TABLES}
     assert set(tables["fruits_gold.pca_variance"]["columns"]) == {c.name for c in TABLES["gold.pca_variance"].columns}
-    assert (target / "index.html").exists()
+    assert (docs / "index.html").exists()
 
 
-def test_nothing_is_written_beside_the_models(built: Lake) -> None:
+def test_nothing_is_written_beside_the_models(docs: Path) -> None:
     assert {p.name for p in Path(PROJECT).iterdir()}.isdisjoint({"target", "logs", "dbt_packages"})
 
 
-def test_ansi_mode_survives_dbt(built: Lake) -> None:
-    with built.open() as run:
-        invoke(run, ["show", "--inline", "select 1 as one"], quiet=True)
-        assert run.spark.conf.get("spark.sql.ansi.enabled") == "true"
-
-
-def test_a_command_leaves_the_environment_as_it_was(built: Lake) -> None:
+def test_a_command_leaves_ansi_mode_and_the_environment_as_they_were_and_is_not_tracked(built: Lake) -> None:
     with built.open() as run:
         before = dict(os.environ)
-        invoke(run, ["ls", "--quiet"])
+        invoke(run, ["show", "--inline", "select 1 as one"], quiet=True)
+        assert run.spark.conf.get("spark.sql.ansi.enabled") == "true"
         assert dict(os.environ) == before
+    assert tracking.active_user is not None and tracking.active_user.do_not_track
 
 
-def test_what_was_parsed_serves_every_lake(built: Lake, tmp_path: Path) -> None:
+def test_what_was_parsed_serves_every_lake(docs: Path, built: Lake, tmp_path: Path) -> None:
     parsed = built.cache / "dbt" / "partial_parse.msgpack"
-    with built.open() as run:
-        invoke(run, ["ls", "--quiet"])
     before = parsed.stat().st_mtime_ns
     another = Lake(built.photos, tmp_path / "lake", built.cache)
     with another.open() as run:
@@ -104,8 +104,11 @@ def test_what_was_parsed_serves_every_lake(built: Lake, tmp_path: Path) -> None:
     assert parsed.stat().st_mtime_ns == before
 
 
+Dbt = Callable[..., tuple[int, str, str]]
+
+
 @pytest.fixture
-def dbt(built: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def dbt(built: Lake, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Dbt:
     """`fruitlake dbt -- …` on the built lake; returns exit code, stdout and stderr."""
 
     def command(*arguments: str) -> tuple[int, str, str]:
@@ -136,33 +139,28 @@ def test_a_full_refresh_rebuilds_everything_but_bronze(built: Lake, tmp_path: Pa
     assert lake.tables.current_snapshots() == after, "an ordinary run must continue from there"
 
 
-def test_quiet_json_is_nothing_but_json(dbt: Callable[..., tuple[int, str, str]]) -> None:
+def test_quiet_json_is_nothing_but_json(dbt: Dbt) -> None:
     code, said, errors = dbt("--quiet", "ls", "--output", "json", "--resource-type", "model")
     assert (code, errors) == (0, "")
     assert {json.loads(line)["name"] for line in said.splitlines()} == {name.partition(".")[2] for name in TABLES}
 
 
-def test_a_python_model_shows_its_table(built: Lake, dbt: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_python_model_shows_its_table(built: Lake, dbt: Dbt) -> None:
     code, said, _ = dbt("show", "--select", "pca")
     [pca] = built.rows("gold.pca", "pca_id")
     assert code == 0 and pca["pca_id"] in said
 
 
-def test_clean_takes_nothing(built: Lake, dbt: Callable[..., tuple[int, str, str]]) -> None:
-    with built.open() as run:
-        target = target_folder(run)
-    before = {file: file.stat().st_mtime_ns for place in (PROJECT, target) for file in place.rglob("*.sql")}
+def test_clean_takes_nothing(docs: Path, dbt: Dbt) -> None:
+    before = {file: file.stat().st_mtime_ns for place in (PROJECT, docs) for file in place.rglob("*.sql")}
     assert before and dbt("clean")[0] == 0
     assert {file: file.stat().st_mtime_ns for file in before} == before
 
 
-def test_ctrl_c_ends_serving_the_docs_without_a_word(
-    dbt: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_ends_serving_the_docs_without_a_word(docs: Path, dbt: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(server: object) -> None:
         raise KeyboardInterrupt
 
-    assert dbt("docs", "generate", "--quiet")[0] == 0
     monkeypatch.setattr(socketserver.TCPServer, "serve_forever", stop)
     code, said, errors = dbt("docs", "serve", "--no-browser", "--port", "0")
     assert (code, errors) == (0, "") and "Traceback" not in said and "Press Ctrl+C to exit" in said

@@ -93,14 +93,22 @@ def test_the_bundled_weights_need_no_tensorflow(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
-def test_the_shipped_network_is_the_bundled_weights_exported(cache: Path, tmp_path: Path) -> None:
-    weights = find("bundled", cache)
-    shipped = weights.with_suffix(".onnx").read_bytes()
-    assert onnx_session(shipped).get_modelmeta().custom_metadata_map[FINGERPRINT] == fingerprint_of(weights)
-    again = prepare(str(weights), "onnx", tmp_path / "cache", str(tmp_path / "lake"))  # by TensorFlow
+def shipped() -> Path:
+    """The network that comes with the package, next to the weights."""
+    return find("bundled", Path()).with_suffix(".onnx")
+
+
+def test_the_shipped_network_names_the_bundled_weights(cache: Path) -> None:
+    named = onnx_session(shipped().read_bytes()).get_modelmeta().custom_metadata_map[FINGERPRINT]
+    assert named == fingerprint_of(find("bundled", cache))
+
+
+@pytest.mark.exhaustive
+def test_the_bundled_weights_exported_again_are_the_shipped_network(cache: Path, tmp_path: Path) -> None:
+    again = prepare(str(find("bundled", cache)), "onnx", tmp_path / "cache", str(tmp_path / "lake"))  # by TensorFlow
     assert again.model_id == prepare("bundled", "onnx", cache, str(tmp_path / "shipped")).model_id
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
-    ours = load_network(Featurizer("", "onnx", str(weights.with_suffix(".onnx")))).run(pixels)
+    ours = load_network(Featurizer("", "onnx", str(shipped()))).run(pixels)
     theirs = load_network(again).run(pixels)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 

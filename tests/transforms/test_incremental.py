@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,32 @@ from transforms.stored_pca import load_pca
 QUIET = Console(quiet=True)
 
 
-@pytest.fixture
-def lake(tmp_path: Path, cache: Path) -> Lake:
-    made = Lake(tmp_path / "photos", tmp_path / "lake", cache)
-    write_sample_photos(made.photos, per_label=12, labels=("Lemon", "Banana"))
-    return made
+@dataclass(frozen=True)
+class Grown:
+    """A lake after two runs: before the second, twelve photos came that are unlike fruit, and one moved."""
+
+    lake: Lake
+    first: Run
+    second: Run
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory, cache: Path, spark: SparkSession) -> Grown:
+    folder = tmp_path_factory.mktemp("grown")
+    lake = lemons_and_bananas(folder, cache)
+    first = lake.run()
+    (lake.photos / "Noise").mkdir()
+    for seed in range(12):
+        (lake.photos / "Noise" / f"{seed}.jpg").write_bytes(photo(seed, size=(64, 64)))
+    moved = min((lake.photos / "Lemon").iterdir())
+    moved.rename(lake.photos / "Banana" / f"lemon {moved.name}")
+    return Grown(lake, first, lake.run())
+
+
+def lemons_and_bananas(folder: Path, cache: Path) -> Lake:
+    lake = Lake(folder / "photos", folder / "lake", cache)
+    write_sample_photos(lake.photos, per_label=12, labels=("Lemon", "Banana"))
+    return lake
 
 
 def drift_of(run: Run) -> float | None:
@@ -44,63 +65,53 @@ def drift_of(run: Run) -> float | None:
     return float(*stored) if stored else None
 
 
-def test_new_photos_are_added_and_the_stored_pca_stands_until_refit(lake: Lake, spark: SparkSession) -> None:
-    first = lake.run()
-    assert drift_of(first) is None, "the PCA was fitted on all photos"
-    (lake.photos / "Noise").mkdir()
-    for seed in range(12):  # unlike fruit
-        (lake.photos / "Noise" / f"{seed}.jpg").write_bytes(photo(seed, size=(64, 64)))
-    second = lake.run()
+def test_new_photos_are_added_and_the_stored_pca_stands(grown: Grown) -> None:
+    lake, second = grown.lake, grown.second
+    assert drift_of(grown.first) is None, "the PCA was fitted on all photos"
     counts = second.ingested()
     assert counts is not None
-    assert (counts.found, counts.stored, counts.known) == (36, 12, 24)
+    assert (counts.found, counts.stored, counts.relabelled, counts.known) == (36, 12, 1, 23)
     new = {name for name, outcome in second.outcomes.items() if outcome.new}
     assert {"bronze.images", "silver.image_features", "gold.fruit_vectors"} <= new
     assert "gold.pca" not in new
-    features = lake.tables.current("silver.image_features")
-    assert features is not None
-    assert (features.properties["rows_added"], features.rows) == ("12", 36)
+    assert lake.current("silver.image_features").rows == 36
     explained = drift_of(second)
     assert explained is not None
     model = load_pca(lake.tables).model
-    with lake.open() as run:
-        added = (
-            run.spark.table("fruits_silver.image_features").where(f"batch = '{second.id}'").select("features").collect()
-        )
-    x = np.array([r.features for r in added]) - model.mean
+    rows = lake.rows("silver.image_features", "batch", "features")
+    x = np.array([row["features"] for row in rows if row["batch"] == second.id]) - model.mean
     kept = x @ model.components.T
     assert explained == pytest.approx((kept**2).sum() / (x**2).sum(), rel=1e-6)
     assert explained < 0.81
     said = io.StringIO()
     print_pca(second, Console(file=said, width=300))
     assert "of the photos added since: fit it to them, too, with `fruitlake run gold --refit`" in said.getvalue()
-    vectors = lake.tables.current("gold.fruit_vectors")
-    assert vectors is not None and vectors.rows == 36
+    vectors = lake.current("gold.fruit_vectors")
+    assert vectors.rows == 36
     assert "explained" in [check.column for check in warnings_of(vectors.properties)]
-    third = lake.run("gold", refit=True)
-    assert drift_of(third) is None, "the new PCA was fitted on all photos"
-    assert third.outcomes["gold.pca"].new
-    assert third.outcomes["gold.fruit_vectors"].new
 
 
-def test_a_moved_photo_is_relabelled_in_every_layer(lake: Lake, spark: SparkSession) -> None:
-    first = lake.run()
-    moved = sorted((lake.photos / "Lemon").iterdir())[0]
-    moved.rename(lake.photos / "Banana" / f"lemon {moved.name}")
-    run = lake.run()
-    counts = run.ingested()
-    assert counts is not None and (counts.stored, counts.relabelled, counts.known) == (0, 1, 23)
+def test_a_moved_photo_is_relabelled_in_every_layer(grown: Grown) -> None:
+    labels = {"Banana": 13, "Lemon": 11, "Noise": 12}
     for table in ("bronze.images", "silver.image_features", "gold.fruit_vectors"):
-        assert Counter(row["label"] for row in lake.rows(table, "label")) == {"Banana": 13, "Lemon": 11}, table
-        assert len({row["image_id"] for row in lake.rows(table, "image_id")}) == 24
-    assert {row["label"]: row["photos"] for row in lake.rows("gold.label_summary")} == {"Banana": 13, "Lemon": 11}
-    assert not run.outcomes["gold.pca"].new
-    rollback_lake(lake.tables, first.id)
-    assert Counter(row["label"] for row in lake.rows("gold.fruit_vectors", "label")) == {"Banana": 12, "Lemon": 12}
+        assert Counter(row["label"] for row in grown.lake.rows(table, "label")) == labels, table
+        assert len({row["image_id"] for row in grown.lake.rows(table, "image_id")}) == 36
+    assert {row["label"]: row["photos"] for row in grown.lake.rows("gold.label_summary")} == labels
+
+
+def test_a_refit_is_of_all_photos_and_a_rollback_brings_the_old_labels_back(grown: Grown) -> None:
+    refitted = grown.lake.run("gold", refit=True)
+    assert drift_of(refitted) is None, "the new PCA was fitted on all photos"
+    assert refitted.outcomes["gold.pca"].new
+    assert refitted.outcomes["gold.fruit_vectors"].new
+    rollback_lake(grown.lake.tables, grown.first.id)
+    labels = Counter(row["label"] for row in grown.lake.rows("gold.fruit_vectors", "label"))
+    assert labels == {"Banana": 12, "Lemon": 12}
 
 
 @pytest.mark.exhaustive
-def test_a_renamed_label_is_missed_by_no_mart_however_many_batches_follow(lake: Lake, spark: SparkSession) -> None:
+def test_a_renamed_label_is_missed_by_no_mart_however_many_batches_follow(cache: Path, tmp_path: Path) -> None:
+    lake = lemons_and_bananas(tmp_path, cache)
     lake.run()
     (lake.photos / "Lemon").rename(lake.photos / "Citron")
     live = "quarantine", "images", "image_features", "fruit_vectors"  # what a stream's batch builds
@@ -112,24 +123,28 @@ def test_a_renamed_label_is_missed_by_no_mart_however_many_batches_follow(lake: 
     assert {row["label"] for row in lake.rows("gold.label_summary", "label")} == {"Citron", "Banana"}
 
 
-def test_another_model_has_its_own_silver_until_gold_switches(lake: Lake, spark: SparkSession) -> None:
-    first = lake.run()
+def test_another_model_has_its_own_silver_until_gold_switches(built: Lake, tmp_path: Path) -> None:
+    lake = built.copy(tmp_path / "lake")
+    [stored] = lake.tables.history("gold.pca")
+    photos = len(lake.rows("bronze.images", "image_id"))
     before = {p: p.stat().st_mtime_ns for p in (lake.path / "silver").rglob("*.parquet")}
-    other = replace(first.featurizer, model_id="mobilenetv2-onnx-another")
+    with lake.open() as run:
+        ours = run.featurizer
+    other = replace(ours, model_id="mobilenetv2-onnx-another")
     with open_run(lake.settings(), QUIET, other) as run:
         invoke(run, ["build", "--select", "tag:silver"], quiet=True)
-        models = run.spark.table("fruits_silver.image_features").groupBy("model_id").count().collect()
-        old = run.spark.table("fruits_gold.pca").first()
-    assert {r.model_id: r["count"] for r in models} == {first.featurizer.model_id: 24, other.model_id: 24}
+    models = Counter(row["model_id"] for row in lake.rows("silver.image_features", "model_id"))
+    assert models == {ours.model_id: photos, other.model_id: photos}
     assert {p: p.stat().st_mtime_ns for p in before} == before, "the old model's features are unchanged"
-    assert old is not None and old.model_id == first.featurizer.model_id
+    [old] = lake.rows("gold.pca", "model_id", "pca_id")
+    assert old["model_id"] == ours.model_id
     with open_run(lake.settings(), QUIET, other) as run:
         invoke(run, ["build", "--select", "tag:gold"], quiet=True)
-        new = run.spark.table("fruits_gold.pca").first()
-        assert run.spark.table("fruits_gold.fruit_vectors").count() == 24
-    assert new is not None and new.model_id == other.model_id
-    rollback_lake(lake.tables, first.id)
-    assert load_pca(lake.tables).pca_id == old.pca_id, "gold can be rolled back"
+    [new] = lake.rows("gold.pca", "model_id")
+    assert new["model_id"] == other.model_id
+    assert len(lake.rows("gold.fruit_vectors", "image_id")) == photos
+    rollback_lake(lake.tables, stored.run)
+    assert load_pca(lake.tables).pca_id == old["pca_id"], "gold can be rolled back"
 
 
 def test_a_run_that_is_killed_in_silver_loses_one_commit_at_most(

@@ -13,13 +13,14 @@ from catalog.scan import dataset
 from catalog.tables import TABLES
 from ingestion.reading import partition_folder
 from ingestion.samples import write_sample_photos
+from tests.erased import check_marts
 from tests.lakes import AWKWARD_LABELS, Lake
 from transforms.stored_pca import load_pca
 
 
 def test_every_table_is_published(built: Lake) -> None:
     assert built.tables.tables() == list(TABLES)
-    rows = {name: snapshot.rows for name in TABLES if (snapshot := built.tables.current(name))}
+    rows = {name: built.current(name).rows for name in TABLES}
     photos = len(list(built.photos.glob("*/*")))
     assert rows["bronze.images"] == rows["silver.image_features"] == rows["gold.fruit_vectors"] == photos
     assert rows["gold.pca"] == 1
@@ -49,14 +50,11 @@ def test_gold_holds_one_file_per_label(built: Lake) -> None:
 
 
 def test_the_kept_components_just_reach_the_target(built: Lake) -> None:
-    with built.open() as run:
-        rows = run.spark.table("fruits_gold.pca_variance").orderBy("component").collect()
-        vector = run.spark.table("fruits_gold.fruit_vectors").first()
-    kept = [r for r in rows if r.kept]
-    assert kept[-1].cumulative >= 0.90 > rows[len(kept) - 2].cumulative
-    assert rows[-1].cumulative == pytest.approx(1)
-    assert vector is not None
-    assert len(vector.vector) == len(kept)
+    rows = sorted(built.rows("gold.pca_variance"), key=lambda row: row["component"])
+    kept = [row for row in rows if row["kept"]]
+    assert kept[-1]["cumulative"] >= 0.90 > rows[len(kept) - 2]["cumulative"]
+    assert rows[-1]["cumulative"] == pytest.approx(1)
+    assert {len(row["vector"]) for row in built.rows("gold.fruit_vectors", "vector")} == {len(kept)}
 
 
 def test_the_stored_pca_gives_the_stored_vectors(built: Lake) -> None:
@@ -70,24 +68,7 @@ def test_the_stored_pca_gives_the_stored_vectors(built: Lake) -> None:
 
 
 def test_the_marts_agree_with_numpy(built: Lake) -> None:
-    with built.open() as run:
-        vectors = run.spark.table("fruits_gold.fruit_vectors").collect()
-        summary = {r.label: r for r in run.spark.table("fruits_gold.label_summary").collect()}
-        similar = {(r.label, r.other_label): r for r in run.spark.table("fruits_gold.label_similarity").collect()}
-    centroids = {}
-    for label, row in summary.items():
-        mine = np.array([v.vector for v in vectors if v.label == label], dtype=np.float64)
-        centroids[label] = mine.mean(axis=0)
-        assert row.photos == len(mine)
-        assert row.share == pytest.approx(len(mine) / len(vectors))
-        np.testing.assert_allclose(row.centroid, centroids[label], atol=1e-12)
-        assert row.spread == pytest.approx(np.sqrt(((mine - centroids[label]) ** 2).sum(axis=1).mean()), abs=1e-9)
-    assert len(similar) == len(summary) * (len(summary) - 1)
-    for (one, other), row in similar.items():
-        a, b = centroids[one], centroids[other]
-        assert row.cosine == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-4)
-    nearest = {one: max((r for (a, _), r in similar.items() if a == one), key=lambda r: r.cosine) for one in summary}
-    assert all(row.rank == 1 for row in nearest.values())
+    check_marts(built)
 
 
 def test_the_same_photos_again_publish_nothing(built: Lake) -> None:
@@ -105,8 +86,4 @@ def test_a_single_photo_makes_a_lake(tmp_path: Path, cache: Path) -> None:
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     write_sample_photos(lake.photos, per_label=1, labels=("Plum",))
     lake.run()
-    vectors = lake.tables.current("gold.fruit_vectors")
-    similarity = lake.tables.current("gold.label_similarity")
-    assert vectors is not None
-    assert similarity is not None
-    assert (vectors.rows, similarity.rows) == (1, 0)
+    assert (lake.current("gold.fruit_vectors").rows, lake.current("gold.label_similarity").rows) == (1, 0)

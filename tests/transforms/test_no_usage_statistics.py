@@ -8,10 +8,6 @@ import sys
 from importlib.metadata import requires
 from pathlib import Path
 
-from dbt import tracking
-
-from tests.lakes import Lake
-from transforms.dbt import invoke
 from transforms.weights import prepare
 
 _FEATURIZE = """
@@ -37,9 +33,3 @@ def test_onnx_runtime_keeps_no_device_id_and_no_events(cache: Path, tmp_path: Pa
 def test_great_expectations_has_nothing_to_send_events_with() -> None:
     """Older 1.x releases depend on posthog, and read GX_ANALYTICS_ENABLED; the locked one does neither."""
     assert not [wanted for wanted in requires("great_expectations") or [] if wanted.startswith("posthog")]
-
-
-def test_dbt_does_not_track(built: Lake) -> None:
-    with built.open() as run:
-        invoke(run, ["ls", "--quiet"])
-    assert tracking.active_user is not None and tracking.active_user.do_not_track

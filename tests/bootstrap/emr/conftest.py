@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def pretended(tmp_path: Path) -> Settings:
     here.mkdir(parents=True)
     for name in names:
         (here / name).write_text(name)
-    (here / "artifacts.json").write_text(json.dumps(asdict(artifacts)))
+    (here / "artifacts.json").write_text(json.dumps(artifacts._asdict()))
     return made
 
 

@@ -10,15 +10,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from rich.console import Console
 
-from bootstrap.emr.checks import rows
-from bootstrap.emr.parameters import Row
-from bootstrap.emr.up import bring_up
+from bootstrap.emr.checks import Row, rows
 from bootstrap.settings import Settings
 from catalog import aws
 from catalog.errors import EmrError, RegionError
 from tests.aws import REGION, AwsServer
+from tests.bootstrap.emr.deployed import up
 from tests.commands import fruitlake
 from tests.emr import allowed
 from tests.template import ACCOUNT
@@ -115,8 +113,7 @@ def test_a_bucket_that_an_earlier_stack_has_left_is_told(told: Told, emr_aws: Aw
 def test_the_key_of_a_stack_is_looked_at(
     told: Told, emr_aws: AwsServer, pretended: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = bring_up(pretended, "fruitlake", {"Compute": "cluster"}, Console(quiet=True), poll=0.01)
-    assert stack is not None
+    up(pretended)
     assert found(pretended)["bucket and key"].found == f"{BUCKET}, key enabled"
     kms = boto3.client("kms", endpoint_url=emr_aws.url, region_name=REGION)
     (key,) = kms.list_keys()["Keys"]

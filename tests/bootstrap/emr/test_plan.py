@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.emr import plan as planning
-from bootstrap.emr.parameters import vcpus
-from bootstrap.emr.plan import plan
+from bootstrap.emr.plan import plan, vcpus
 from catalog.errors import EmrError
 from tests.commands import fruitlake
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap.emr.jobs import job_run
+from bootstrap.emr.compute import Serverless
 from bootstrap.emr.package import Artifacts
 from tests.aws import REGION
 from tests.policies import allows, listed
@@ -192,7 +192,7 @@ def test_an_operator_sees_no_data_and_touches_nothing_else(action: str, resource
 def test_an_operator_starts_jobs_on_serverless_and_cancels_them() -> None:
     """Job runs are identified by their own tags, which StartJobRun sets."""
     made = Artifacts("environment", "project", "model", "entry", "bootstrap")
-    request = job_run("00f1", "role", "fruitlake", "bucket", made, ["all"])
+    request = Serverless("00f1", "bucket", "role", "fruitlake").request(made, ["all"])
     given = {f"aws__RequestTag/{name}": value for name, value in request.parameters["tags"].items()}
     has = {f"aws__ResourceTag/{name}": value for name, value in request.parameters["tags"].items()}
     assert allows(OPERATOR, "emr-serverless:TagResource", f"{APPLICATION}/jobruns/1", **given)

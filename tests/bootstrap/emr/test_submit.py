@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import re
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,42 +15,13 @@ from rich.console import Console
 from bootstrap.emr import jobs
 from bootstrap.emr.stack import Stack
 from bootstrap.emr.submit import submit
-from bootstrap.emr.up import bring_up
 from bootstrap.emr.watch import show_status
 from bootstrap.settings import Settings, load
 from catalog.errors import EmrError
 from tests.aws import REGION, AwsServer
-from tests.bootstrap.emr.deployed import QUIET
+from tests.bootstrap.emr.deployed import QUIET, ending, shown_job, up
 from tests.emr import the_step
 from tests.template import ACCOUNT
-
-
-def shown_job(settings: Settings, layer: str) -> list[dict[str, Any]]:
-    said = io.StringIO()
-    submit(settings, "fruitlake", layer, Console(file=said, width=80), dry_run=True)
-    requests: list[dict[str, Any]] = json.loads(said.getvalue())
-    return requests
-
-
-@contextmanager
-def ending(state: str, **failure: str) -> Iterator[None]:
-    """Let the step that is submitted in the block end in this state, a moment later."""
-
-    def end() -> None:
-        for _ in range(1000):
-            time.sleep(0.01)
-            try:
-                step: Any = the_step()
-            except IndexError:
-                continue
-            step.failure = failure
-            step.state = state
-            return
-
-    thread = threading.Thread(target=end)
-    thread.start()
-    yield
-    thread.join()
 
 
 def test_a_step_runs_the_packaged_layer_in_cluster_mode(stack: Stack, pretended: Settings) -> None:
@@ -162,7 +128,7 @@ def test_what_the_environment_does_not_hold_is_refused(stack: Stack, pretended: 
 
 def test_a_job_writes_to_the_databases_that_its_role_may_touch(emr_aws: AwsServer, pretended: Settings) -> None:
     other = pretended.model_copy(update={"database_prefix": "second"})
-    bring_up(other, "fruitlake", {"Compute": "cluster"}, QUIET, poll=0.01)
+    up(other)
     (step,) = shown_job(pretended, "bronze")[-1]["parameters"]["Steps"]
     assert "database_prefix=second" in step["HadoopJarStep"]["Args"]
 
@@ -184,8 +150,7 @@ def test_only_what_is_missing_is_uploaded(emr_aws: AwsServer, stack: Stack, pret
 
 
 def test_serverless_gets_the_same_job(emr_aws: AwsServer, pretended: Settings) -> None:
-    stack = bring_up(pretended, "fruitlake", {"Compute": "serverless"}, QUIET, poll=0.01)
-    assert stack is not None
+    stack = up(pretended, Compute="serverless")
     said = io.StringIO()
     submit(pretended, "fruitlake", "all", Console(file=said, width=200), poll=0.01)
     ((run,),) = get_backend("emr-serverless")[ACCOUNT][REGION].job_runs.values()
@@ -209,46 +174,6 @@ def test_serverless_gets_the_same_job(emr_aws: AwsServer, pretended: Settings) -
     run.state, run.state_details = "FAILED", "Job failed, please check complete logs."
     show_status(stack, Console(file=said, width=200))
     assert "failed" in said.getvalue()
-
-
-def test_a_stream_on_a_cluster_is_a_step_that_goes_on(stack: Stack, pretended: Settings) -> None:
-    said = io.StringIO()
-    with ending("RUNNING"):
-        submit(pretended, "fruitlake", "stream", Console(file=said, width=200), poll=0.01)
-    arguments = the_step().args
-    assert arguments[arguments.index(f"s3://{stack.bucket}/artifacts/run_layer-1.py") + 1] == "stream"
-    assert "spark.yarn.am.attemptFailuresValidityInterval=1h" in arguments, "two failures in a year would end it"
-    assert f"job {the_step().id} continues" in said.getvalue() and "fruitlake emr down" in said.getvalue()
-
-
-def test_a_stream_on_serverless_is_started_again_and_never_times_out(emr_aws: AwsServer, pretended: Settings) -> None:
-    bring_up(pretended, "fruitlake", {"Compute": "serverless"}, QUIET, poll=0.01)
-    said = {layer: shown_job(pretended, layer)[-1]["parameters"] for layer in ("all", "stream")}
-    assert said["stream"]["jobDriver"]["sparkSubmit"]["entryPointArguments"][0] == "stream"
-    assert said["stream"]["mode"] == "STREAMING"
-    assert said["stream"]["executionTimeoutMinutes"] == 0, "EMR's default is twelve hours"
-    assert said["stream"]["retryPolicy"] == {"maxFailedAttemptsPerHour": 5}
-    assert not {"mode", "executionTimeoutMinutes", "retryPolicy"} & said["all"].keys()
-    submit(pretended, "fruitlake", "stream", QUIET, poll=0.01)  # botocore knows these parameters
-
-
-def test_a_stream_reads_the_queue_of_a_stack_that_has_one(emr_aws: AwsServer, pretended: Settings) -> None:
-    stack = bring_up(pretended, "fruitlake", {"Compute": "serverless", "Events": "true"}, QUIET, poll=0.01)
-    assert stack is not None
-
-    def words(settings: Settings, layer: str) -> list[str]:
-        request = shown_job(settings, layer)[-1]["parameters"]
-        return list(request["jobDriver"]["sparkSubmit"]["entryPointArguments"])
-
-    assert words(pretended, "stream")[-1] == f"--events={stack.outputs['EventQueue']}"
-    assert not [word for word in words(pretended, "all") if word.startswith("--")]
-    other = pretended.model_copy(update={"images": "s3://album/photos"})
-    assert not [word for word in words(other, "stream") if word.startswith("--")], "the rule is for the stack's bucket"
-
-
-def test_a_stream_does_not_refit(stack: Stack, pretended: Settings) -> None:
-    with pytest.raises(EmrError, match="emr submit gold --refit"):
-        submit(pretended.model_copy(update={"refit": True}), "fruitlake", "stream", QUIET)
 
 
 def test_places_that_a_cluster_cannot_see_are_refused(stack: Stack, pretended: Settings) -> None:

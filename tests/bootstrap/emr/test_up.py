@@ -16,8 +16,8 @@ from moto.cloudformation.models import Event
 from moto.cloudformation.models import Stack as FakeStack
 from rich.console import Console
 
-from bootstrap.emr import reasons
 from bootstrap.emr.package import packaged
+from bootstrap.emr.requests import explained
 from bootstrap.emr.up import bring_up
 from bootstrap.settings import Settings
 from catalog.errors import EmrError
@@ -50,7 +50,7 @@ def test_up_deploys_all_that_moto_knows(emr_aws: AwsServer, pretended: Settings)
     keys = {o["Key"] for o in emr_aws.s3.list_objects_v2(Bucket=stack.bucket)["Contents"]}
     sent = packaged(pretended)
     assert keys == {
-        *(f"artifacts/{name}" for name in sent.names()),
+        *(f"artifacts/{name}" for name in sent),
         "certificates/in-transit.zip",
         "notebooks/examples/gold.ipynb",
         "spark-events/.keep",
@@ -198,6 +198,6 @@ def test_stopping_the_command_says_that_cloudformation_goes_on(emr_aws: AwsServe
     ],
 )
 def test_aws_reasons_come_with_the_next_step(reason: str, step: str) -> None:
-    said = reasons.explained(reason)
+    said = explained(reason)
     assert step in said
     assert "\n" not in said

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from bootstrap.emr.stack import Stack, existing
 from bootstrap.emr.submit import submit
-from bootstrap.emr.up import bring_up, take_down
+from bootstrap.emr.up import take_down
 from bootstrap.emr.watch import show_logs, show_status, tunnel
 from bootstrap.settings import Settings
 from catalog.errors import EmrError
 from tests.aws import REGION, AwsServer
-from tests.bootstrap.emr.deployed import QUIET
+from tests.bootstrap.emr.deployed import QUIET, up
 from tests.template import ACCOUNT
 
 
@@ -58,8 +58,7 @@ def test_logs_are_the_steps_and_its_drivers(emr_aws: AwsServer, stack: Stack) ->
 
 
 def test_logs_of_serverless_are_the_drivers(emr_aws: AwsServer, pretended: Settings) -> None:
-    stack = bring_up(pretended, "fruitlake", {"Compute": "serverless"}, QUIET, poll=0.01)
-    assert stack is not None
+    stack = up(pretended, Compute="serverless")
     job = f"logs/applications/{stack.outputs['ApplicationId']}/jobs/r-1"
     for part, text in (("SPARK_DRIVER", "the driver"), ("SPARK_EXECUTOR/1", "an executor")):
         emr_aws.s3.put_object(Bucket=stack.bucket, Key=f"{job}/{part}/stdout.gz", Body=gzip.compress(text.encode()))

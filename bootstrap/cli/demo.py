@@ -6,24 +6,34 @@ One photo is held out of the lake and identified at the end.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
-from bootstrap.cli.identify import describe
-from bootstrap.pipeline import build
-from bootstrap.reporting import report_run
-from bootstrap.settings import Settings
-from bootstrap.summary import print_run
-from ingestion.samples import SAMPLE_LABELS, write_sample_photos
-from transforms.identify import open_identifier
-from transforms.run import Run
+from bootstrap.cli.options import console, say, takes
+from bootstrap.settings import Settings, load
+
+if TYPE_CHECKING:
+    from transforms.run import Run  # other commands need not wait for Spark's imports
 
 _HELD_OUT = "Kiwi Half/kiwi-half_029.jpg"
 
 
-def run_demo(settings: Settings, console: Console) -> None:
-    """Copy the sample photos to the cache, build every layer, and print the labels that gold finds similar."""
+@takes("lake")
+def demo(settings: Settings) -> None:
+    """Run every layer on sample photos with the bundled weights, and show the result.
+
+    Needs no account, no download and no photos. The lake is ./fruitlake-demo unless --lake is given.
+    """
+    from bootstrap.cli.identify import describe
+    from bootstrap.pipeline import build
+    from bootstrap.reporting import report_run
+    from bootstrap.summary import print_run
+    from ingestion.samples import SAMPLE_LABELS, write_sample_photos
+    from transforms.identify import open_identifier
+
+    if "lake" not in settings.model_fields_set:
+        settings = load(lake="fruitlake-demo")
     started = time.monotonic()
     photos = settings.cache / "sample-photos"
     count = write_sample_photos(photos)
@@ -32,16 +42,16 @@ def run_demo(settings: Settings, console: Console) -> None:
     chosen = {"images": str(photos), "weights": "bundled", "exclude": (_HELD_OUT,)}
     run = build(settings.model_copy(update=chosen), "all", console)
     print_run(run, console)
-    _print_lookalikes(run, console)
+    _print_lookalikes(run)
     report_run(run, console)
     console.print("what `fruitlake identify` says of the photo that the lake has not seen:")
     describe(_HELD_OUT, open_identifier(run.lake).identify((photos / _HELD_OUT).read_bytes(), count=3))
     console.print(f"the demo took {time.monotonic() - started:.0f} s; look around with:")
-    console.print(f"  fruitlake status --lake {run.lake.uri}", soft_wrap=True)
-    console.print(f"  fruitlake dbt --lake {run.lake.uri} -- docs generate", soft_wrap=True)
+    say(f"  fruitlake status --lake {run.lake.uri}")
+    say(f"  fruitlake dbt --lake {run.lake.uri} -- docs generate")
 
 
-def _print_lookalikes(run: Run, console: Console) -> None:
+def _print_lookalikes(run: Run) -> None:
     rows = run.spark.sql(
         "SELECT s.label, photos, spread, other_label, cosine FROM {summary} AS s "
         "JOIN {similarity} AS m ON s.label = m.label AND m.rank = 1 ORDER BY s.label",

@@ -1,19 +1,20 @@
-"""Queries of the report on gold, or on bronze if there is no gold yet. Every result has a limit."""
+"""Queries of the report on the lake's tables. Every result has a limit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from expectations.report.contents import Label, Pair, Point, Suspect, Variance
+from expectations.report.contents import Label, Point, Quarantine, Variance
 
 MAX_LABELS = 2_000
 MAX_POINTS = 1_500
 MAX_PAIRS = 12
 MAX_SUSPECTS = 24
+MAX_FILES = 200
 
 
 def labels(summary: DataFrame) -> tuple[Label, ...]:
@@ -23,7 +24,7 @@ def labels(summary: DataFrame) -> tuple[Label, ...]:
 
 
 def labels_of_photos(images: DataFrame) -> tuple[Label, ...]:
-    """The same from bronze.images, without spread and centroid."""
+    """The same from bronze.images if there is no gold yet, without spread and centroid."""
     counted = images.groupBy("label").agg(F.count("*").alias("photos"))
     rows = counted.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
     return _by_name(Label(r.label, r.photos) for r in rows)
@@ -57,14 +58,19 @@ def points(vectors: DataFrame) -> tuple[Point, ...]:
     return tuple(Point(r.image_id, r.label, r.x, r.y) for r in rows)
 
 
-def pairs(similarity: DataFrame) -> tuple[Pair, ...]:
+def pairs(similarity: DataFrame) -> list[Row]:
     """The most similar pairs of labels, each pair once."""
     once = similarity.where((F.col("label") < F.col("other_label")) & F.col("cosine").isNotNull())
-    rows = once.orderBy(F.desc("cosine"), "label", "other_label").limit(MAX_PAIRS).collect()
-    return tuple(Pair(r.label, r.other_label, r.cosine) for r in rows)
+    return once.orderBy(F.desc("cosine"), "label", "other_label").limit(MAX_PAIRS).collect()
 
 
-def suspects(found: DataFrame) -> tuple[Suspect, ...]:
+def suspects(found: DataFrame) -> list[Row]:
     """The most suspicious photos: those with the smallest ratio of nearest_distance to distance."""
-    rows = found.orderBy(F.col("nearest_distance") / F.col("distance"), "image_id").limit(MAX_SUSPECTS).collect()
-    return tuple(Suspect(r.image_id, r.label, r.distance, r.nearest_label, r.nearest_distance) for r in rows)
+    return found.orderBy(F.col("nearest_distance") / F.col("distance"), "image_id").limit(MAX_SUSPECTS).collect()
+
+
+def quarantined(table: DataFrame) -> Quarantine:
+    """Counts by reason, and the newest MAX_FILES rejected files."""
+    counted = table.groupBy("reason").agg(F.count("*").alias("files")).orderBy(F.desc("files"), "reason").collect()
+    newest = table.orderBy(F.desc("quarantined_at"), "reason", "source_path").limit(MAX_FILES)
+    return Quarantine(sum(row.files for row in counted), counted, newest.collect())

@@ -8,9 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ingestion.bronze import UNSETTLED, VERSION
-from ingestion.counts import Counts
-from ingestion.known import known_counts
+from ingestion.counts import UNSETTLED, VERSION, Counts, known_counts
 from ingestion.walk import Source
 
 
