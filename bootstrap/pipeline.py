@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bootstrap.progress import SparkProgress
 from bootstrap.reporting import report_run
-from bootstrap.session import start, starting
+from bootstrap.session import start, starting, submitted
 from bootstrap.settings import Settings
 from catalog.branch import begun, drop_branches
 from catalog.erasures import pending
@@ -23,6 +23,7 @@ from expectations.suites import load
 from ingestion.source import check_folder, check_source
 from ingestion.walk import Source
 from transforms.dbt import build_models
+from transforms.onnx_session import check_cuda
 from transforms.run import Run
 from transforms.weights import Featurizer, prepare
 
@@ -92,6 +93,8 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     if layer in ("bronze", "all"):
         check_source(source_of(settings))
     exported = None
+    if settings.device == "cuda" and not submitted():  # on a cluster, only executors have a GPU
+        check_cuda()
     if layer != "bronze":
         settings.open_lake().check_writable()
         with console.status("preparing MobileNetV2"):

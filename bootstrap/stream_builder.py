@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from rich.console import Console
 
@@ -19,12 +21,14 @@ from bootstrap.pipeline import open_run, source_of
 from bootstrap.settings import Settings
 from bootstrap.standing import find_standing
 from catalog.compaction import COMPACTED, compact
+from catalog.erasures import pending
 from catalog.errors import BusyError, ConcurrentPublishError, ErasedMeanwhileError, RunError, SourceError
 from catalog.lake import Lake
 from catalog.tables import PCA
 from ingestion.source import check_source, to_arrow
 from transforms.dbt import build_models
 from transforms.run import Run
+from transforms.spark_error import reason_of
 from transforms.weights import Featurizer
 
 _LIVE = ("quarantine", "images", "image_features", "fruit_vectors")  # the models that a batch builds
@@ -63,7 +67,10 @@ class StreamBuilder:
 
     def merge_files(self) -> None:
         """Merge the small files that batches add; otherwise, each batch would take longer than the one before it."""
-        self._patiently(self._compact)
+        try:
+            self._patiently(self._compact)
+        except (PySparkException, Py4JJavaError) as error:  # nothing is lost, and the next batches try again
+            self.say(f"warning: small files were not merged: {reason_of(error)}")
 
     def _build(self, arrivals: list[Arrival] | None = None, forgotten: Callable[[], bool] = lambda: False) -> Run:
         with open_run(self.settings, _QUIET, self.exported) as run:
@@ -88,7 +95,7 @@ class StreamBuilder:
 
     def _compact(self) -> None:
         with self.lake.in_use() as alone:
-            if alone or not self.lake.locks:  # otherwise a run that is in progress would be refused
+            if (alone or not self.lake.locks) and not pending(self.lake):  # else a run or an erasure would be refused
                 for table in COMPACTED:
                     compact(self.spark, self.lake, table)
 

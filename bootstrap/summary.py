@@ -121,7 +121,7 @@ def print_status(lake: Lake, console: Console) -> None:
     """Print every published table: snapshot, rows, size, number of snapshots kept, audit result."""
     columns = "table", "snapshot", "rows", "size", "kept", "audit"
     table = Table(*columns, title=lake.uri, title_justify="left", box=SIMPLE)
-    for column in table.columns[:2]:
+    for column in table.columns[:5]:
         column.no_wrap = True  # so that ids can be copied
     for column in table.columns[2:5]:
         column.justify = "right"

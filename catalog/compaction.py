@@ -47,7 +47,8 @@ def compact(spark: SparkSession, lake: Lake, table: str) -> None:
         rewrite = rewrite.toBranch(branch.name).option("min-input-files", str(_FEWEST))
         rewrite = rewrite.option("min-file-size-bytes", str(_SMALL))
         rewrite = rewrite.option("max-concurrent-file-group-rewrites", "4")
-        for name, value in {**current.properties, ROWS_OF: str(current.rows_id)}.items():
+        # the first snapshot is the one that the table was made with, so that `rollback` knows what was made later
+        for name, value in {**current.properties, ROWS_OF: str(current.rows_id), "first": "false"}.items():
             rewrite = rewrite.snapshotProperty(f"{PROPERTY}{name}", value)
         rewrite.execute()
         with suppress(ConcurrentPublishError):  # the next vacuum merges the files

@@ -8,7 +8,7 @@ from pyiceberg.table.metadata import TableMetadata
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
-from catalog.snapshots import Snapshot, as_of, history_of, publications
+from catalog.snapshots import ROWS_OF, Snapshot, as_of, publications
 from catalog.storage import delete_folder
 from catalog.tables import TABLES
 
@@ -43,7 +43,10 @@ def state_after(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
         raise CatalogError(f"no run '{run_id}' is in the lake's history, whose latest are: {latest}")
     state = {table: as_of(table, metadata, ends[run_id]) for table, metadata in published.items()}
     for table, version in state.items():
-        if version is None and not _has_first(table, published[table]):
+        _, oldest = publications(table, published[table])[0]
+        if version is None and ROWS_OF in oldest.properties and oldest.run <= run_id:
+            state[table] = oldest  # a compaction: it has the rows of that time, and its original has been expired
+        elif version is None and not _is_first(oldest):
             raise CatalogError(f"the version of {table} after the run {run_id} has been expired: choose a later run")
     return state
 
@@ -70,9 +73,9 @@ def _ends(published: dict[str, TableMetadata]) -> dict[str, datetime]:
     return ends
 
 
-def _has_first(table: str, metadata: TableMetadata) -> bool:
-    """Whether the table's first snapshot still exists, so that no earlier one can have expired."""
-    return any(version.properties.get("first") == "true" for version in history_of(table, metadata))
+def _is_first(oldest: Snapshot) -> bool:
+    """Whether the oldest snapshot is the one that the table was made with, so that no earlier one can have expired."""
+    return oldest.properties.get("first") == "true" and ROWS_OF not in oldest.properties
 
 
 def _make_current(lake: Lake, table: str, snapshot: Snapshot) -> None:

@@ -2,7 +2,7 @@
 
 check_schema(rows) ─▶ write ─▶ validate ─▶ publish
                                  │
-      contracts.py (pandera: every row, in the executors) ─▶ suites.py (Great Expectations: the rows together)
+      contracts.py (pandera: every row) ─▶ suites.py (Great Expectations: the rows together)
 """
 
 from __future__ import annotations

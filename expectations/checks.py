@@ -1,6 +1,6 @@
 """Custom pandera checks for the contracts.
 
-A check is stated as a Polars expression of its column, one boolean per row, and runs in the executors on Arrow buffers;
+A check is stated as a Polars expression of its column, one boolean per row, and runs on Arrow buffers;
 only the two that read photos call Python for each row. Nulls are left to pandera's `not_nullable`.
 """
 

@@ -1,7 +1,6 @@
 """The contract of every published table: what pandera checks in each of its rows.
 
-Columns and their types are those of catalog/tables.py. Imported only in the executors (validation.py), so the driver
-does not need pandera. Rules about all rows together are expectations in suites.yml.
+Columns and their types are those of catalog/tables.py. Rules about all rows together are expectations in suites.yml.
 """
 
 from __future__ import annotations

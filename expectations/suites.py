@@ -71,10 +71,9 @@ class Suites:
         if count <= COLLECTED_ROWS:
             import pandas as pd
 
-            files = audited.files.get(suite.rows) if keys and {*narrow.columns} <= {*table.arrow_schema.names} else None
-            found = (
-                files.to_table(narrow.columns) if files else narrow.toArrow()
-            )  # a Spark job takes a tenth of a second
+            stored = keys and {*narrow.columns} <= {*table.arrow_schema.names}
+            files = audited.files.get(suite.rows) if stored else None  # reading a few takes less than a Spark job
+            found = files.to_table(narrow.columns) if files else narrow.toArrow()
             collected = found.to_pandas(types_mapper=pd.ArrowDtype)
             source = self._context.data_sources.add_or_update_pandas(f"{table.name}-pandas")
             return self._run(table, _stated(table, run, collected.empty), source, collected, known)

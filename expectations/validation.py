@@ -1,4 +1,4 @@
-"""Validate the rows written to a table against its contract, in the executors: one Spark job per table.
+"""Validate the rows written to a table against its contract, in one Spark job per table.
 
 written ──mapInArrow, 32 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
 whole   ──keys──▶ duplicate keys
@@ -97,7 +97,7 @@ def _repeated(table: Table, rows: int, examples: list[dict[str, object]]) -> Vio
 
 def _validate(table: Table, k: int | None) -> Validate:
     def validate(batches: Batches) -> Iterator[pa.RecordBatch]:
-        os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core, and small tables need no more
         import polars as pl
 
         from expectations.contracts import broken_checks

@@ -26,7 +26,8 @@ from transforms.weights import SIDE, Featurizer
 Pixels = npt.NDArray[np.uint8]  # (n, 224, 224, 3)
 Features = npt.NDArray[np.float32]  # (n, 1280)
 
-
+_CPU_CALL = 4  # photos per call; with more, the network's activations no longer fit in the CPU's caches
+_GPU_CALL = 64
 # Catmull-Rom is the bicubic filter that Pillow uses, too, but Pillow takes 4 to 5 times as long (docs/scaling.md).
 _BICUBIC = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.catmull_rom), use_alpha=False)
 
@@ -41,10 +42,6 @@ def resize(image: Image.Image) -> Pixels:
     pixels = Image.new("RGB", (SIDE, SIDE))
     Resizer().resize_pil(image, pixels, _BICUBIC)
     return np.asarray(pixels)
-
-
-_CPU_CALL = 4  # photos per call; with more, the network's activations no longer fit in the CPU's caches
-_GPU_CALL = 64
 
 
 class Network(NamedTuple):

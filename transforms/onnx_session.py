@@ -27,6 +27,12 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
+def check_cuda() -> None:
+    """Raise RunError unless ONNX Runtime for CUDA is installed; whether there is a GPU only shows in a session."""
+    if _CUDA[0] not in load_onnxruntime().get_available_providers():
+        raise RunError("--device cuda needs ONNX Runtime for CUDA, which is not installed: see docs/scaling.md")
+
+
 def onnx_session(model: bytes, device: str = "cpu") -> onnxruntime.InferenceSession:
     """An inference session for an exported network, on `cpu` or `cuda`.
 
@@ -38,9 +44,8 @@ def onnx_session(model: bytes, device: str = "cpu") -> onnxruntime.InferenceSess
     options.inter_op_num_threads = 1
     providers: list[Any] = [_CPU]
     if device == "cuda":
+        check_cuda()
         runtime.preload_dlls()  # CUDA's libraries from their Python packages
-        if _CUDA[0] not in runtime.get_available_providers():
-            raise RunError("--device cuda needs ONNX Runtime for CUDA, which is not installed: see docs/scaling.md")
         providers = [_CUDA, _CPU]
     session: onnxruntime.InferenceSession = runtime.InferenceSession(model, options, providers=providers)
     if device == "cuda" and _CUDA[0] not in session.get_providers():

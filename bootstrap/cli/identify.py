@@ -69,7 +69,7 @@ def describe(photo: str, found: Identification) -> None:
     """Describe the result in a line."""
     near = found.nearest[0]
     said = (
-        f"unlike anything in the lake; the nearest is a {near.label}, at {near.distance:.2f} (limit {found.limit:.2f})"
+        f"unlike anything in the lake; the nearest is {near.label}, at {near.distance:.2f} (limit {found.limit:.2f})"
         if found.unlike
         else f"{found.label}, {found.confidence:.0%}"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bootstrap.settings import Settings, load
 
@@ -65,7 +66,7 @@ def _option(name: str, described: str | None) -> Parameter:
     field, (kind, metavar) = Settings.model_fields[name], _SETTINGS[name]
     if described is None:
         unset = field.default_factory or field.default in (None, False, ())
-        described = f"{field.description}{'' if unset else f' [dim](default: {field.default})[/]'}"
+        described = f"{escape(str(field.description))}{'' if unset else f' [dim](default: {field.default})[/]'}"
     option = typer.Option(None, f"--{name.replace('_', '-')}", metavar=metavar, help=described)
     return Parameter(name, Parameter.KEYWORD_ONLY, default=option, annotation=kind | None)
 

@@ -35,11 +35,13 @@ def run(settings: Settings, layer: Annotated[Layer, typer.Argument(help="which l
 
     4. fruitlake query photos_per_label --lake s3://my-lake/fruits --output-location s3://my-lake/athena/
     """
-    from bootstrap.pipeline import build
+    from bootstrap.pipeline import build, source_of
     from bootstrap.reporting import report_run
     from bootstrap.standing import find_standing
     from bootstrap.summary import print_run, print_standing
 
+    if layer in ("bronze", "all"):
+        source_of(settings)  # a missing folder is said before anything is fetched
     if standing := find_standing(settings, layer):
         return print_standing(standing.lake, standing.counts, console)
     done = build(settings, layer, console)
@@ -53,10 +55,10 @@ def ignored(settings: Settings) -> None:
 
     Example: fruitlake ignored --images photos/ --exclude "*thumbnail*"
     """
+    from ingestion.source import check_folder
 
-    if settings.images is None:
-        raise typer.BadParameter("give --images FOLDER")
     source = settings.source()
+    check_folder(source.root)
     for file in source.walk(source.root, deep=True):
         if file.ignored is not None:
             say(f"{file.ignored}\t{file.source_path}")

@@ -14,7 +14,10 @@ from bootstrap.settings import Settings
 from catalog.errors import SettingsError
 
 
-@takes("images include exclude lake weights engine precision max_quarantine_share purpose legal_basis database_prefix")
+@takes(
+    "images include exclude lake weights engine precision device max_quarantine_share purpose legal_basis "
+    "database_prefix"
+)
 def stream(
     settings: Settings,
     once: Annotated[bool, typer.Option("--once", help="process the files that are there now, then exit")] = False,

@@ -9,10 +9,13 @@ from pyspark.sql import SparkSession
 
 from catalog.branch import java_table
 from catalog.compaction import compact
+from catalog.errors import CatalogError
 from catalog.lake import Lake as Tables
-from catalog.maintenance import carry_out, plan
+from catalog.maintenance import carry_out, forget, plan
+from catalog.rollback import state_after
 from catalog.scan import dataset, files_by_partition
 from catalog.snapshots import rows_appended
+from catalog.tables import TABLES
 from tests.catalog.test_maintenance import DAY, VECTORS, publish, tables, write
 from transforms.inputs import inputs_of
 
@@ -33,10 +36,35 @@ def test_small_files_are_merged_and_nothing_else_changes(spark: SparkSession, ta
     assert after is not None and loaded is not None and after.id != before.id
     assert {label: len(uris) for label, uris in files_by_partition(loaded).items()} == {"Fig": 1, "Kiwi": 1, "Plum": 1}
     assert dataset(tables, VECTORS).to_table().sort_by("image_id") == rows
-    assert after.properties == {**before.properties, "rows_of": str(before.id)}
+    assert after.properties == {**before.properties, "rows_of": str(before.id), "first": "false"}
     assert inputs_of("gold.label_summary", [VECTORS], {VECTORS: after}, "") == made_of_it
     assert rows_appended(loaded.metadata, before.id, after.id) == 0
     assert plan(spark, tables, DAY).small == ()
+
+
+def test_a_merged_table_is_not_taken_for_one_made_later(spark: SparkSession, tables: Tables) -> None:
+    """Its first snapshot has expired, and the merged one is younger than the run to which the lake is rolled back."""
+
+    def other_table(run: str) -> None:
+        tables.create(TABLES["gold.pca"])
+        loaded = tables.load("gold.pca")
+        assert loaded is not None
+        nothing = TABLES["gold.pca"].arrow_schema.empty_table()
+        loaded.append(nothing, snapshot_properties={"fruitlake.run_id": run, "fruitlake.first": "false"})
+
+    other_table("20251231T000000-0000")
+    for number in range(5):
+        branch = write(spark, tables, "Fig")
+        branch.seal({"run_id": f"20260101T00000{number}-0000", "first": str(number == 0).lower()})
+        branch.fast_forward()
+    other_table("20260102T000000-0000")
+    compact(spark, tables, VECTORS)
+    assert forget(spark, tables, VECTORS)
+    current = tables.current(VECTORS)
+    assert current is not None and current.rows == 5
+    assert state_after(tables, "20260102T000000-0000")[VECTORS] == current
+    with pytest.raises(CatalogError, match="has been expired"):
+        state_after(tables, "20251231T000000-0000")
 
 
 def test_a_publish_during_a_compaction_wins(
