@@ -21,7 +21,7 @@ from catalog.snapshots import PROPERTY, ROWS_OF, new_run_id
 from catalog.tables import FRUIT_VECTORS, IMAGE_FEATURES, IMAGES, TABLES
 
 COMPACTED = (IMAGES.name, IMAGE_FEATURES.name, FRUIT_VECTORS.name)  # the tables that rows are added to
-_SMALL = 16 * 1024**2  # bytes; a smaller file takes longer to open than to read
+_SMALL = 16 * 1024**2  # bytes; larger files stay, so that a stream does not rewrite them every few batches
 _FEWEST = 5  # files per partition that are worth merging, as by Iceberg's default
 
 

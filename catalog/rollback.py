@@ -64,13 +64,18 @@ def rollback_lake(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
 
 
 def _ends(published: dict[str, TableMetadata]) -> dict[str, datetime]:
-    """When each run published its last snapshot, by run id; rollbacks do not count."""
+    """When each run published its last snapshot, by run id; rollbacks do not count.
+
+    Nor do compactions, which keep the id of an earlier run, unless nothing else is left of that run.
+    """
     ends: dict[str, datetime] = {}
+    compacted: dict[str, datetime] = {}
     for table, metadata in published.items():
         first_seen = {version.id: (moment, version) for moment, version in reversed(publications(table, metadata))}
         for moment, version in first_seen.values():
-            ends[version.run] = max(moment, ends.get(version.run, moment))
-    return ends
+            into = compacted if ROWS_OF in version.properties else ends
+            into[version.run] = max(moment, into.get(version.run, moment))
+    return compacted | ends
 
 
 def _is_first(oldest: Snapshot) -> bool:

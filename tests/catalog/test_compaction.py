@@ -59,6 +59,8 @@ def test_a_merged_table_is_not_taken_for_one_made_later(spark: SparkSession, tab
         branch.fast_forward()
     other_table("20260102T000000-0000")
     compact(spark, tables, VECTORS)
+    before = state_after(tables, "20260101T000004-0000")["gold.pca"]
+    assert before is not None and before.run == "20251231T000000-0000", "a compaction is not the end of its run"
     assert forget(spark, tables, VECTORS)
     current = tables.current(VECTORS)
     assert current is not None and current.rows == 5
