@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from pyiceberg.table.metadata import TableMetadata
-
 from catalog.errors import CatalogError
 from catalog.lake import Lake
-from catalog.snapshots import ROWS_OF, Snapshot, as_of, publications
+from catalog.snapshots import ROWS_OF, Snapshot, as_of, publications, run_ends
 from catalog.storage import delete_folder
 from catalog.tables import TABLES
 
@@ -37,7 +33,7 @@ def state_after(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
     Raises CatalogError for a run that is not in the history, and for a table whose snapshot of that time has expired.
     """
     published = {t: loaded.metadata for t in TABLES if (loaded := lake.load(t)) and loaded.metadata.snapshot_log}
-    ends = _ends(published)
+    ends = run_ends(publications(table, metadata) for table, metadata in published.items())
     if run_id not in ends:
         latest = ", ".join(sorted(ends)[-_NAMED:]) or "none"
         raise CatalogError(f"no run '{run_id}' is in the lake's history, whose latest are: {latest}")
@@ -61,21 +57,6 @@ def rollback_lake(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
         elif snapshot != lake.current(table):
             _make_current(lake, table, snapshot)
     return state
-
-
-def _ends(published: dict[str, TableMetadata]) -> dict[str, datetime]:
-    """When each run published its last snapshot, by run id; rollbacks do not count.
-
-    Nor do compactions, which keep the id of an earlier run, unless nothing else is left of that run.
-    """
-    ends: dict[str, datetime] = {}
-    compacted: dict[str, datetime] = {}
-    for table, metadata in published.items():
-        first_seen = {version.id: (moment, version) for moment, version in reversed(publications(table, metadata))}
-        for moment, version in first_seen.values():
-            into = compacted if ROWS_OF in version.properties else ends
-            into[version.run] = max(moment, into.get(version.run, moment))
-    return compacted | ends
 
 
 def _is_first(oldest: Snapshot) -> bool:

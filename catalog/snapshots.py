@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -63,6 +63,21 @@ def publications(table: str, metadata: TableMetadata) -> list[tuple[datetime, Sn
     """(time, snapshot) for each change of `main`, including rollbacks; oldest first."""
     logged = ((entry, metadata.snapshot_by_id(entry.snapshot_id)) for entry in metadata.snapshot_log)
     return [(utc(entry.timestamp_ms), _snapshot(table, found)) for entry, found in logged if found]
+
+
+def run_ends(tables: Iterable[Sequence[tuple[datetime, Snapshot]]]) -> dict[str, datetime]:
+    """When each run published its last snapshot, by run id, from the publications of tables; rollbacks do not count.
+
+    Nor do compactions, which keep the id of an earlier run, unless nothing else is left of that run.
+    """
+    ends: dict[str, datetime] = {}
+    compacted: dict[str, datetime] = {}
+    for published in tables:
+        first_seen = {snapshot.id: (moment, snapshot) for moment, snapshot in reversed(published)}
+        for moment, snapshot in first_seen.values():
+            into = compacted if ROWS_OF in snapshot.properties else ends
+            into[snapshot.run] = max(moment, into.get(snapshot.run, moment))
+    return compacted | ends
 
 
 def history_of(table: str, metadata: TableMetadata) -> list[Snapshot]:

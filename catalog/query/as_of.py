@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from catalog.errors import QueryError
 from catalog.lake import Lake
-from catalog.snapshots import Snapshot, publications
+from catalog.snapshots import Snapshot, publications, run_ends
 from catalog.tables import TABLES
 
 _ID = re.compile(r"\d{9,}|\d{8}T\d{6}-[0-9a-f]{4}")  # of snapshots and runs; fromisoformat accepts some of them
@@ -54,18 +54,16 @@ def version(lake: Lake, table: str, as_of: datetime | None) -> Snapshot:
 
 def _became_current(text: str, lake: Lake) -> datetime:
     """When the snapshot, or the last one of the run, first became current."""
-    found: list[datetime] = []
-    known: list[str] = []
-    for table in TABLES:
-        first = {snapshot.id: (time, snapshot) for time, snapshot in reversed(_publications(lake, table))}
-        found += [time for time, snapshot in first.values() if text in (str(snapshot.id), snapshot.run)]
-        known += [f"{table} {', '.join(map(str, [*first][:_SHOWN]))}"] if first else []
-    if not found:
+    published = {table: found for table in TABLES if (found := _publications(lake, table))}
+    first = {table: {snapshot.id: time for time, snapshot in reversed(found)} for table, found in published.items()}
+    moments = run_ends(published.values()) | {str(id_): time for ids in first.values() for id_, time in ids.items()}
+    if text not in moments:
+        known = [f"{table} {', '.join(map(str, [*ids][:_SHOWN]))}" for table, ids in first.items()]
         raise QueryError(
             f"--as-of cannot be '{text}': give a time such as 2026-11-22T18:45 (UTC unless it says otherwise), a run, "
             f"or a snapshot: {'; '.join(known) or 'the lake has none yet'}"
         )
-    return max(found)
+    return moments[text]
 
 
 def _publications(lake: Lake, table: str) -> list[tuple[datetime, Snapshot]]:

@@ -12,6 +12,7 @@ from catalog.compaction import compact
 from catalog.errors import CatalogError
 from catalog.lake import Lake as Tables
 from catalog.maintenance import carry_out, forget, plan
+from catalog.query.as_of import moment_of
 from catalog.rollback import state_after
 from catalog.scan import dataset, files_by_partition
 from catalog.snapshots import rows_appended
@@ -61,6 +62,8 @@ def test_a_merged_table_is_not_taken_for_one_made_later(spark: SparkSession, tab
     compact(spark, tables, VECTORS)
     before = state_after(tables, "20260101T000004-0000")["gold.pca"]
     assert before is not None and before.run == "20251231T000000-0000", "a compaction is not the end of its run"
+    as_of = tables.as_of("gold.pca", moment_of("20260101T000004-0000", tables))
+    assert as_of == before
     assert forget(spark, tables, VECTORS)
     current = tables.current(VECTORS)
     assert current is not None and current.rows == 5
