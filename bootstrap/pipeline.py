@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from ingestion.walk import Source
 from transforms.dbt import build_models
 from transforms.onnx_session import check_cuda
 from transforms.run import Run
+from transforms.spark_error import failing_as
 from transforms.weights import Featurizer, prepare
 
 
@@ -99,16 +101,26 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
         settings.open_lake().check_writable()
         with console.status("preparing MobileNetV2"):
             exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
-    ahead = Thread(target=load, daemon=True)
+    ahead = Thread(target=_import_slow_packages, daemon=True)
     ahead.start()
     with open_run(settings, console, exported) as run:
-        ahead.join()  # concurrent imports can deadlock, so join before dbt imports more
         try:
+            if layer in ("bronze", "all"):
+                with failing_as("reading the photos"):
+                    run.ingestion  # noqa: B018  # Spark works while dbt is imported
+            ahead.join()
             build_models(run, *([] if layer == "all" else [f"tag:{layer}"]))
         except FruitlakeError as error:
             report_run(run, console, error)  # the report says why the run stopped
             raise
     return run
+
+
+def _import_slow_packages() -> None:
+    """Import Great Expectations and dbt, which takes seconds; one after the other, as imports can wait for each other."""
+    load()
+    importlib.import_module("transforms.session_job")
+    importlib.import_module("dbt.cli.main")
 
 
 def source_of(settings: Settings, may_be_empty: bool = False) -> Source:

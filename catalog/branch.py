@@ -1,8 +1,9 @@
 """Write, audit and publish on an Iceberg branch, as every change of a table does.
 
     CREATE BRANCH audit_<run> AS OF the snapshot the run began with
-      ──append | overwrite | delete──▶ audit the branch ──seal: an empty commit with the audit's result──▶
-    fast-forward main, drop the branch     refused if another run moved main; then nothing of ours is published
+      ──append | overwrite | delete──▶ audit the branch ──▶
+    one commit: an empty snapshot with the audit's result, fast-forward main, drop the branch
+                                          refused if another run moved main; then nothing of ours is published
 
 Readers follow `main`, so they never see rows that were not audited.
 """
@@ -48,8 +49,8 @@ class AuditBranch:
         self.name = branch_name(run_id)
         self._branch = f"{self._main}.branch_{self.name}"
         lake.create(table)
-        as_of = f" AS OF VERSION {base.id}" if base else ""
-        _sql(self._spark, f"ALTER TABLE {self._main} CREATE BRANCH IF NOT EXISTS `{self.name}`{as_of}")
+        at = [base.id] if base else []  # an empty table gets an empty snapshot
+        _retried(lambda: self._java_table().manageSnapshots().createBranch(self.name, *at).commit())
         self._dropped = False
         # without a base, the branch would start from another run's rows
         if base is None and self._java_table().currentSnapshot() is not None:
@@ -100,32 +101,30 @@ class AuditBranch:
         before = data_files(self._loaded(), self._base.id) if self._base else {}
         return {uri: size for uri, size in self.files().items() if uri not in before}
 
-    def seal(self, facts: Mapping[str, str]) -> None:
-        """Commit an empty snapshot whose summary holds these facts, among them the audit's result."""
-        commit = self._java_table().newFastAppend().toBranch(self.name)
-        for name, value in facts.items():
-            commit = commit.set(f"{PROPERTY}{name}", value)
-        commit.commit()
+    def fast_forward(self, facts: Mapping[str, str] | None = None) -> None:
+        """Make the branch what readers see. Raises ConcurrentPublishError if main is no longer its base.
 
-    def fast_forward(self) -> None:
-        """Make the branch what readers see. Raises ConcurrentPublishError if main is no longer its base."""
+        facts: properties of an empty snapshot to add to the branch, among them the audit's result.
+        """
         # not by the SQL procedure: it replaces the plans of all cached rows that were read from this table by new ones,
         # so that the rows are computed again, and `unpersist` no longer finds them
         try:
-            _retried(
-                lambda: (
-                    self._java_table()
-                    .manageSnapshots()
-                    .fastForwardBranch("main", self.name)
-                    .removeBranch(self.name)
-                    .commit()
-                )
-            )
+            _retried(lambda: self._fast_forward(facts))
         except (PySparkException, Py4JJavaError) as error:
             if "ancestor" not in str(error):
                 raise
             raise overtaken(self._table.name) from error
         self._dropped = True
+
+    def _fast_forward(self, facts: Mapping[str, str] | None) -> None:
+        transaction = self._java_table().newTransaction()
+        if facts:
+            sealed = transaction.newFastAppend().toBranch(self.name)
+            for name, value in facts.items():
+                sealed = sealed.set(f"{PROPERTY}{name}", value)
+            sealed.commit()
+        transaction.manageSnapshots().fastForwardBranch("main", self.name).removeBranch(self.name).commit()
+        transaction.commitTransaction()
 
     def drop(self) -> None:
         """Drop the branch, unless it was fast-forwarded."""

@@ -40,7 +40,7 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
     target = target_folder(run)
     parsed = run.cache / "dbt" / "partial_parse.msgpack"  # saves the first run on a new lake a second of parsing
     with _environment(run, target, parsed):
-        from dbt.cli.main import dbtRunner  # takes a second, and reads the environment
+        from dbt.cli.main import dbtRunner  # takes two seconds, unless bootstrap/pipeline.py has imported it
 
         from transforms.session_job import register
 

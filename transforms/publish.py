@@ -46,7 +46,7 @@ def publish(
     started = time.monotonic()
     table, base = TABLES[name], run.current(name)
     if change is None and base is None and table.layer == "bronze":
-        change = BuildResult(run.spark.createDataFrame([], table.ddl))
+        change = BuildResult(run.spark.createDataFrame([], table.ddl), expected=0)
     if change is None:
         return _outcome(run, name, started)
     check_schema(table, change.rows)
@@ -61,11 +61,10 @@ def publish(
         result = validate(replace(audited, written=written, whole=whole, files=files), scan, run.suites)
         if base and not (change.replace or change.delete or result.rows):
             return _outcome(run, name, started)
-        branch.seal(facts_of(run, audited, result, inputs))
         run.check_current((name, *upstream))  # S3 has no lock: the table may have been rolled back in the meantime
         if not run.erasing:
             check_none_since(run.lake, run.id)
-        branch.fast_forward()
+        branch.fast_forward(facts_of(run, audited, result, inputs))
     finally:
         branch.drop()
     published = run.lake.current(name)
@@ -79,8 +78,9 @@ def _write(run: Run, branch: AuditBranch, table: Table, change: BuildResult) -> 
     if change.delete:
         branch.delete(change.delete)
         return change.rows, change.rows
-    with run.progress(f"writing {table.name}", change.expected):
-        (branch.overwrite if change.replace else branch.append)(change.rows)
+    if change.expected != 0:  # writing nothing also takes a Spark job
+        with run.progress(f"writing {table.name}", change.expected):
+            (branch.overwrite if change.replace else branch.append)(change.rows)
     files = FileScan(run.spark, branch.new_files(), [c.name for c in table.columns])
     added = branch.rows() if change.replace else branch.added()
     if change.corrections is None:

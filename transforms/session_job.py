@@ -23,7 +23,7 @@ from transforms.inputs import inputs_of
 from transforms.publish import publish
 from transforms.run import BuildResult, Published, Run
 from transforms.silver import check_photos
-from transforms.spark_error import reason_of
+from transforms.spark_error import failing_as
 
 
 class SessionJob(PythonJobHelper):
@@ -46,12 +46,11 @@ class SessionJob(PythonJobHelper):
         self._run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
         name = f"{self._node['config']['schema']}.{self._node['alias']}"
         try:
-            outcome = _build(self._run, name, self._node, compiled_code)
-        except Exception as error:
-            failure = error if isinstance(error, FruitlakeError) else RunError(f"{name} failed: {reason_of(error)}")
-            failure.__cause__ = error if failure is not error else error.__cause__
-            self._failures.append(failure)
-            raise DbtRuntimeError(str(failure)) from error  # dbt skips dependent models
+            with failing_as(name):
+                outcome = _build(self._run, name, self._node, compiled_code)
+        except FruitlakeError as error:
+            self._failures.append(error)
+            raise DbtRuntimeError(str(error)) from error  # dbt skips dependent models
         return f"{outcome.snapshot.rows if outcome.snapshot else 0:,} rows" + ("" if outcome.new else ", nothing new")
 
 

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyspark.errors import PythonException
 
 from catalog.aws_reason import refusal_in
+from catalog.errors import FruitlakeError, RunError
+
+
+@contextmanager
+def failing_as(what: str) -> Iterator[None]:
+    """Raise an unexpected error as RunError: what failed, and the reason. The project's own errors pass unchanged."""
+    try:
+        yield
+    except FruitlakeError:
+        raise
+    except Exception as error:
+        raise RunError(f"{what} failed: {reason_of(error)}") from error
 
 
 def reason_of(error: Exception) -> str:

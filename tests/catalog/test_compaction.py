@@ -56,8 +56,7 @@ def test_a_merged_table_is_not_taken_for_one_made_later(spark: SparkSession, tab
     other_table("20251231T000000-0000")
     for number in range(5):
         branch = write(spark, tables, "Fig")
-        branch.seal({"run_id": f"20260101T00000{number}-0000", "first": str(number == 0).lower()})
-        branch.fast_forward()
+        branch.fast_forward({"run_id": f"20260101T00000{number}-0000", "first": str(number == 0).lower()})
     other_table("20260102T000000-0000")
     compact(spark, tables, VECTORS)
     before = state_after(tables, "20260101T000004-0000")["gold.pca"]
