@@ -117,7 +117,7 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
 
 
 def _import_slow_packages() -> None:
-    """Import Great Expectations and dbt, which takes seconds; one after the other, as imports can wait for each other."""
+    """Import Great Expectations and dbt, which takes seconds: in one thread, as imports may wait for each other."""
     load()
     importlib.import_module("transforms.session_job")
     importlib.import_module("dbt.cli.main")
