@@ -6,8 +6,6 @@ Spark remembers files by path in its checkpoint. It ignores names that begin wit
 twice, so overwritten files are left to the next ordinary run.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

@@ -6,8 +6,6 @@ It saves each process that starts Spark some 7 s of CPU, and takes 200 MB beside
 it if it was made by another Java or for other jars (https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html).
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Start an erasure, and finish pending ones; shared by `fruitlake erase` and `fruitlake vacuum`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

@@ -6,8 +6,6 @@ The queue hides a received message for some minutes, then delivers it again unle
 arrives at least once. Spark's checkpoint only counts messages.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -3,8 +3,6 @@
 python -m bootstrap.jars     run by `make` during setup, so that later runs need no network
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Sequence

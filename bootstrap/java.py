@@ -3,8 +3,6 @@
 python bootstrap/java.py     exit 0, or 1 and one line with the command that installs it
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Size the embedded Spark by the memory of this machine, or of the container that it runs in."""
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """Run the pipeline: check the settings, start Spark on the lake, and let dbt build the layers."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager

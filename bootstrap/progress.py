@@ -3,8 +3,6 @@
 Spark's status store ──polled by a thread──▶ a progress bar on a terminal, otherwise a line every 15 seconds
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Run ──facts──▶ expectations.report ──▶ <lake>/reports/index.html
 """
 
-from __future__ import annotations
-
 from rich.console import Console
 
 from bootstrap.session import start, starting

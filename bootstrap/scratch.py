@@ -4,8 +4,6 @@ work_folder()  makes one, locked until its process ends, then removed
 sweep()        removes those of killed processes; called at every start of Spark and after every erasure
 """
 
-from __future__ import annotations
-
 import atexit
 import os
 import shutil

@@ -4,8 +4,6 @@ The embedded session is quiet, and uses only loopback, the project's interpreter
 folders.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """All settings in one object: each comes from its option, its FRUITLAKE_* variable, or the default here."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -3,8 +3,6 @@
 tables of the layer ──inputs unchanged?──▶ source ──every file known?──▶ Standing; otherwise None: build
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bootstrap.pipeline import check_no_erasure

@@ -3,8 +3,6 @@
 Both wait while another process erases or vacuums, and begin again if another run has published in the meantime.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ source ──arrivals.py──▶ batch ──stream_builder.py──▶ bronze 
 After a crash, Spark repeats the last batch. Photos that are stored already are skipped, so this changes nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """One line with the next step for an error of AWS, whether boto3, Java's SDK inside Spark or Arrow reports it."""
 
-from __future__ import annotations
-
 import re
 
 _DENIED = {"accessdenied", "unauthorizedoperation", "forbidden", "403"}

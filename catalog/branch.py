@@ -8,8 +8,6 @@
 Readers follow `main`, so they never see rows that were not audited.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

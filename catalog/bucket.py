@@ -3,8 +3,6 @@
 bucket ──HeadBucket, once per process──▶ its region ──▶ S3FileSystem with botocore's credentials
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Collection

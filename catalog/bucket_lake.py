@@ -1,7 +1,5 @@
 """A lake in S3: AWS Glue is its catalog, and the region of both is checked before anything is read."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

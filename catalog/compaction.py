@@ -6,8 +6,6 @@ No row changes, so the new snapshot keeps the properties of the previous one, in
 `rows_of` is the id of the snapshot with the same rows, so tables built from that snapshot still count as up to date.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

@@ -5,8 +5,6 @@ Java's SDK ──credential_process of its profile──▶ python -m catalog.cr
 Keys in variables take precedence in both. On a cluster, Java uses its instance role and does not need this.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 import sys

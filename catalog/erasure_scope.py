@@ -3,8 +3,6 @@
 Selection ──find──▶ Erasure (image ids, paths, labels; rows per table) + source files that would be ingested again
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace

@@ -7,8 +7,6 @@
 Ids of erasures and runs sort by time, which tells a run that photos were erased after it had read them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

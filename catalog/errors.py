@@ -1,7 +1,5 @@
 """The errors of Fruitlake, with one base class."""
 
-from __future__ import annotations
-
 
 class FruitlakeError(Exception):
     """Base of all errors that a user can act on. The message names the rule, the value and the next step."""

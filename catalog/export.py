@@ -7,8 +7,6 @@ Folders are named as Spark names them: spaces are kept, and characters that a fo
 are streamed, so memory holds one row group, whatever the table's size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """A lake in a folder: Iceberg's JDBC catalog on SQLite, and file locks between the processes that work on it."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import tempfile

@@ -6,8 +6,6 @@
 Only this module, and storage.py for other URIs, distinguish between folders and buckets.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager

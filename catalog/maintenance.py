@@ -1,7 +1,5 @@
 """Vacuum a lake with Iceberg's own operations: expire old snapshots, remove files that no snapshot needs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Read the Parquet files listed in an Arrow batch, in the tasks of a scan. Imports no catalog."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa

@@ -3,8 +3,6 @@
 Retention ──outdated──▶ Selection of old batches, for erasure_scope.find
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Roll one table back to an older snapshot, or every table to its state after a run. Starts no JVM."""
 
-from __future__ import annotations
-
 from catalog.errors import CatalogError
 from catalog.lake import Lake
 from catalog.snapshots import ROWS_OF, Snapshot, as_of, publications, run_ends

@@ -1,7 +1,5 @@
 """Published snapshots of a table: Iceberg snapshots that were `main`, with the facts stored in their summaries."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

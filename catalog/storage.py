@@ -1,7 +1,5 @@
 """Files and folders on a local disk or in S3, through pyarrow's filesystems."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Collection

@@ -3,8 +3,6 @@
 Types are Spark DDL. Comments contain the unit, because they are shown in the catalog and so in Athena.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final

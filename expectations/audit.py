@@ -5,8 +5,6 @@ check_schema(rows) ─▶ write ─▶ validate ─▶ publish
       contracts.py (pandera: every row) ─▶ suites.py (Great Expectations: the rows together)
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """A change of a table as its audit sees it: the rows, and the facts about it that cannot be read from them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

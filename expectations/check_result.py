@@ -1,7 +1,5 @@
 """The result of one check, as stored with a snapshot and shown in messages and reports."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass

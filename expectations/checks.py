@@ -4,8 +4,6 @@ A check is stated as a Polars expression of its column, one boolean per row, and
 only the two that read photos call Python for each row. Nulls are left to pandera's `not_nullable`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from hashlib import sha256
 

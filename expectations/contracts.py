@@ -3,8 +3,6 @@
 Columns and their types are those of catalog/tables.py. Rules about all rows together are expectations in suites.yml.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from sys import float_info

@@ -1,7 +1,5 @@
 """Derived columns, which suites use but tables do not store: a row compared with the last snapshot, or with the PCA."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from pyspark.sql import DataFrame

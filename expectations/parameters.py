@@ -4,8 +4,6 @@ A parameter is computed only if an expectation uses it; None means that it has n
 the row count of an upstream table, for example rows_gold_fruit_vectors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any

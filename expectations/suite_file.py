@@ -1,7 +1,5 @@
 """Read the expectation suites in suites.yml and check that they are well-formed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

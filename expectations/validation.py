@@ -6,8 +6,6 @@ whole   ──keys──▶ duplicate keys
 Small tables are validated in this process: each Spark job takes a tenth of a second, however few the rows.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass

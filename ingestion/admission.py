@@ -9,8 +9,6 @@ The formats in the last two rows hold metadata in many places, and few readers o
 result depends on the encoder: with another version of Pillow, the same file may get another image_id if read again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 

@@ -10,8 +10,6 @@ Always, found = stored + known + relabelled + quarantined + conflicts + blocked.
 modification time; a photo is known by its bytes (image_id).
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence

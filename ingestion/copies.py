@@ -5,8 +5,6 @@
 The lake stores one path per photo, and copies may differ in their metadata, so every file has to be read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ingestion.admission import identify

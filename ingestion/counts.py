@@ -1,7 +1,5 @@
 """What becomes of the files of a source: how many had which outcome, and which of them are in conflict."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ JPEG, PNG and WebP are stored as they are; HEIC, AVIF, JPEG 2000, GIF, BMP and T
 admission.py). Some other image formats are recognized, so that the error can name them.
 """
 
-from __future__ import annotations
-
 import io
 from functools import cache
 from typing import Final, Literal

@@ -8,8 +8,6 @@ A photo without its profile would be shown in wrong colours (Display P3 as if it
 the profile of a screen or scanner names the device, the date of its calibration, and sometimes the person.
 """
 
-from __future__ import annotations
-
 import struct
 from functools import lru_cache
 from typing import Final

@@ -5,8 +5,6 @@ counted as such, neither stored nor quarantined, and a service folder never beco
 pattern matches any characters.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase, translate

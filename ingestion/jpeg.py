@@ -1,7 +1,5 @@
 """A JPEG's markers, and facts from its headers that Pillow does not expose."""
 
-from __future__ import annotations
-
 import re
 from typing import Final, NamedTuple
 

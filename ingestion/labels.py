@@ -1,7 +1,5 @@
 """Find labels that look the same to a person: they differ only in Unicode form, case or spaces."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable
 

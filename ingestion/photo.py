@@ -11,8 +11,6 @@ scaled down while they are decoded. The decoder holds progressive JPEGs as a who
 while decoding.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Final, NamedTuple

@@ -8,8 +8,6 @@
     files read + known photos ──▶ outcome per file: stored | duplicate | moved | relabelled | conflict
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 

@@ -6,8 +6,6 @@ A bucket takes 20 to 50 ms per object, so a task keeps many requests in flight. 
 ahead and the bytes per Arrow batch; either holds at least one photo, whatever its size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

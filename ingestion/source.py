@@ -6,8 +6,6 @@ The driver walks the tree only until there are enough folders for all tasks; fil
 Ignored files (see ignored.py) are listed too, with the reason in `ignored`, so one pass also counts them.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

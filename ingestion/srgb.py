@@ -5,8 +5,6 @@ sRGB, its colours, and so its features, would be wrong; it is converted before i
 are assumed to be sRGB; they, and photos with an sRGB profile, keep their exact pixels.
 """
 
-from __future__ import annotations
-
 import io
 from functools import lru_cache
 from typing import Final, NamedTuple

@@ -1,7 +1,5 @@
 """Walk the files of a source, on disk or in a bucket, and classify them by path without opening any."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator

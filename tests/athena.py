@@ -4,8 +4,6 @@ moto runs no SQL; tests queue the rows that the next query returns. Failing quer
 queries, paging and the required output location are added here, with AWS' messages.
 """
 
-from __future__ import annotations
-
 import json
 import urllib.request
 from collections.abc import Iterator, Sequence

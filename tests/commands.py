@@ -1,7 +1,5 @@
 """Run `fruitlake` in a test: in this process, which starts at once, or in a separate process."""
 
-from __future__ import annotations
-
 import io
 import os
 import subprocess

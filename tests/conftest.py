@@ -1,7 +1,5 @@
 """Shared fixtures: one Spark session per test process, and a built lake for tests that only read."""
 
-from __future__ import annotations
-
 import fcntl
 import gc
 import os

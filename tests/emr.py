@@ -12,8 +12,6 @@
 Resource types that moto lacks entirely (listed in test_up.py) are only checked by cfn-lint and in the template.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any
@@ -184,7 +182,7 @@ class _Application(CloudFormationModel):
     @classmethod
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
-    ) -> _Application:
+    ) -> "_Application":
         properties = cloudformation_json["Properties"]
         nothing: Any = None  # moto's default, despite its type hints
         made = get_backend("emr-serverless")[account_id][region_name].create_application(
@@ -230,7 +228,7 @@ class _Studio(CloudFormationModel):
         return "https://es-1.emrstudio-prod.eu-west-3.amazonaws.com"
 
     @classmethod
-    def create_from_cloudformation_json(cls, *_: Any, **__: Any) -> _Studio:
+    def create_from_cloudformation_json(cls, *_: Any, **__: Any) -> "_Studio":
         return cls()
 
     @classmethod

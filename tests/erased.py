@@ -1,7 +1,5 @@
 """Search a lake for what an erasure must remove, and compare what is left with what SQL and numpy compute."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

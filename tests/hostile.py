@@ -1,7 +1,5 @@
 """Forty unusual or hostile files that a folder of photos may contain, each with its expected outcome."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

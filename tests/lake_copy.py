@@ -1,7 +1,5 @@
 """Copy a local lake to another folder, and rewrite the absolute paths in Iceberg's metadata."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

@@ -1,7 +1,5 @@
 """A lake in a temporary folder or a bucket, and the photos and settings to run it with."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +65,7 @@ class Lake(AnyLake):
     def tables(self) -> catalog.lake.Lake:
         return catalog.lake.open_lake(str(self.path))
 
-    def copy(self, path: Path) -> Lake:
+    def copy(self, path: Path) -> "Lake":
         """Copy the lake to another folder."""
         copy_lake(self.path, path)
         return Lake(self.photos, path, self.cache)

@@ -1,7 +1,5 @@
 """A small lake written with PyIceberg alone: no photos, no model, no JVM."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any

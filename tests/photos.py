@@ -1,7 +1,5 @@
 """Photos for tests, as bytes: valid ones made by Pillow, unusual ones assembled by hand."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

@@ -3,8 +3,6 @@
 documents + action + resource + context ──▶ an explicit Deny wins, then a matching Allow; the default is no
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any

@@ -3,8 +3,6 @@
 Its jars (14 MB) are downloaded once from Maven Central and checked by SHA-256; the rest of its class path is PySpark's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import socket

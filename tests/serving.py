@@ -1,7 +1,5 @@
 """`fruitlake serve` in a thread of this process, on a free port of loopback."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import threading

@@ -1,7 +1,5 @@
 """The CloudFormation template for tests: as written, and with its parameters and conditions resolved."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

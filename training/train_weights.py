@@ -13,8 +13,6 @@ the cost. The three files written are those in `transforms/weights/`.
 Requires TensorFlow and about 6 GiB of memory, but no Spark; takes a quarter of an hour on two cores.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

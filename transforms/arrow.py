@@ -1,7 +1,5 @@
 """Vectors as Arrow arrays and as NumPy matrices over the same buffers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

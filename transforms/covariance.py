@@ -6,8 +6,6 @@ A partition sends one row of d(d+1)/2 numbers (6.5 MB for d = 1280), regardless 
 their own means (Chan, Golub & LeVeque 1979), so large means do not cancel small variances.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

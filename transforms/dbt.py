@@ -7,8 +7,6 @@ dbt's target and logs are in the cache, in one folder per lake. The parsed proje
 shared.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator

@@ -12,8 +12,6 @@ Every step is idempotent and starts from the lake's current state: if an erasure
 completes it. Upstream tables come first, so that nothing erased is derived again.
 """
 
-from __future__ import annotations
-
 import shutil
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version

@@ -7,8 +7,6 @@ run (--purpose, --legal-basis) + the batches before ──▶ processing_purpose
 An entry holds for the batches from its first one until the next entry, so the list only grows when the purpose changes.
 """
 
-from __future__ import annotations
-
 import json
 from importlib.metadata import version
 from typing import Any

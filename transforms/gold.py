@@ -4,8 +4,6 @@ silver (one model's features) ──fit, or the stored one──▶ gold.pca ─
                                                                        are projected again when the PCA is another
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pyarrow as pa

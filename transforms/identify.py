@@ -5,8 +5,6 @@
 Every step is the same as in the lake, so a photo that is in the lake finds itself at distance 0.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 

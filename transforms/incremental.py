@@ -5,8 +5,6 @@ else (photos were relabelled or erased, another model) ──▶ all of upstream
 a join of ids and labels with the table
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame

@@ -3,8 +3,6 @@
 The same inputs give the same rows, so a table whose inputs have not changed is not rebuilt.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version

@@ -3,8 +3,6 @@
 vectors ──NumPy per task──▶ (label, n, mean, Σ|x - mean|²) ──merged on the driver──▶ one row per label
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import numpy as np

@@ -4,8 +4,6 @@ photos of bronze that int8 was not calibrated on ─┬─fp32─▶ (n, 1280) �
                                                   └─int8─▶ (n, 1280) ─┘
 """
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import asdict, dataclass

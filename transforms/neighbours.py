@@ -4,8 +4,6 @@ gold.fruit_vectors ──▶ (n, k) float32 ─┬─matrix product──▶ the
                                        └─leave one out───▶ per label: distances of its photos to their nearest one
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ The network is loaded once per process and runs on one thread, because every tas
 which these processes share, they decode at the same time as it computes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from functools import cache

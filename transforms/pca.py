@@ -8,8 +8,6 @@ Spark's own PCA needs k and does not centre the rows that it transforms. This on
 is positive, so that two fits on the same photos give the same vectors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -33,10 +31,10 @@ class VariancePCA(Estimator["VariancePCAModel"]):
         super().__init__()
         self.variance = variance
 
-    def _fit(self, dataset: DataFrame) -> VariancePCAModel:
+    def _fit(self, dataset: DataFrame) -> "VariancePCAModel":
         return self.fit_scan(dataset)
 
-    def fit_scan(self, dataset: DataFrame | FileScan) -> VariancePCAModel:
+    def fit_scan(self, dataset: DataFrame | FileScan) -> "VariancePCAModel":
         """Like `fit`, but also accepts a scan of a table's files. Raises RunError if there are no rows."""
         found = moments(dataset, "features")
         if found is None:

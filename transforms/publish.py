@@ -5,8 +5,6 @@
 Readers do not see the change until `main` moves. If anything fails before, the branch is dropped, and nothing changes.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A run works from the snapshots that were current when it began, and from its own
 the meantime, this run can no longer publish that table, nor tables derived from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ A Python model is `def model(dbt, run)`. dbt calls the second argument the sessi
 models access the run's options and session.
 """
 
-from __future__ import annotations
-
 import time
 from functools import partial
 from typing import Any

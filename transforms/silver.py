@@ -1,7 +1,5 @@
 """Silver: compute features of photos that this model has not featurized yet."""
 
-from __future__ import annotations
-
 import math
 
 from pyspark.sql import DataFrame

@@ -1,7 +1,5 @@
 """Reduce an error of Spark, with pages of Java and Python stack traces, to the line that tells what to fix."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

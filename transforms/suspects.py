@@ -4,8 +4,6 @@
 photo, label and component.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import numpy as np

@@ -5,8 +5,6 @@ imagenet | FILE ──▶ weights file ──▶ model_id (from the numbers, not
 bundled | FILE.onnx, exported before ─────────────▶ the same model_id, without TensorFlow ─▲
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import subprocess

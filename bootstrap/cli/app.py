@@ -1,7 +1,5 @@
 """The `fruitlake` command, assembled from the other modules of this package; its exit codes and error messages."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import os

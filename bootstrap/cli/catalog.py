@@ -1,7 +1,5 @@
 """`fruitlake catalog`: list a table's snapshots, roll back to an older one, store the queries in Athena."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`fruitlake emr`: run the layers on Amazon EMR, from packaging to taking the cluster down."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 import typer

@@ -1,7 +1,5 @@
 """`fruitlake export`: write a table as plain Parquet or CSV files, for tools that do not read Iceberg."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import typer

@@ -1,7 +1,5 @@
 """`fruitlake model`: compare the precisions of the model on the lake's own photos."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

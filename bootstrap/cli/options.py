@@ -1,7 +1,5 @@
 """Options that several commands share, and the lines that commands print."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature

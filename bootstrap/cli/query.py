@@ -4,8 +4,6 @@ a lake in S3 ──▶ Athena        a local lake, or --engine duckdb ──▶ 
 rows go to stdout or a file; time and cost go to stderr
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """`fruitlake run`, `ignored`, `status`, `report` and `dbt`: build a lake and look at it."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext, suppress
 from typing import Annotated, Literal
 

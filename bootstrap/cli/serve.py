@@ -1,7 +1,5 @@
 """`fruitlake serve`: its options, the CSV of facts about fruit, and the server."""
 
-from __future__ import annotations
-
 import csv
 import logging
 from importlib.util import find_spec

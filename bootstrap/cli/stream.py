@@ -1,7 +1,5 @@
 """`fruitlake stream`: its options, and the signals that end it."""
 
-from __future__ import annotations
-
 import signal
 from contextlib import ExitStack
 from pathlib import Path

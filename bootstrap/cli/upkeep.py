@@ -1,7 +1,5 @@
 """`fruitlake vacuum` and `fruitlake erase`: remove old snapshots, and photos that must not be kept."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from typing import Annotated

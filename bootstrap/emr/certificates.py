@@ -1,7 +1,5 @@
 """The certificate for encryption between a cluster's nodes: self-signed, and new for every cluster."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from datetime import UTC, datetime, timedelta

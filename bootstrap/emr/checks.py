@@ -1,7 +1,5 @@
 """Check parameters, and with read-only requests an account, for everything that `emr up` would fail on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The stack's cluster or Serverless application, with one interface for starting and watching jobs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

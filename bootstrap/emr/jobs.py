@@ -3,8 +3,6 @@
 Both get the same archives, the same Python, the same Iceberg catalog, and the same `setting=value` arguments.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

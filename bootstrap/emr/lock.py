@@ -1,8 +1,6 @@
 """Extract the packages that a cluster needs from requirements.lock: all dependencies except those that the cluster has
 and those that are only needed to export the model. The lock's "via" comments say which package requires which."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 

@@ -10,8 +10,6 @@ It can be anywhere, and uv picks the wheels for the cluster's platform on any ma
 machine's environment, with links to this machine's Python.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

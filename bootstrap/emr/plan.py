@@ -1,7 +1,5 @@
 """Estimate the time and cost of featurizing N photos on a cluster, from a measured rate and prices.json."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

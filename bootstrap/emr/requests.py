@@ -1,7 +1,5 @@
 """Requests to AWS as values, which --dry-run can show instead of sending them; what to do if AWS refuses."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping

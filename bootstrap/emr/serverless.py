@@ -1,8 +1,6 @@
 """Stop a Serverless application: CloudFormation can neither change nor delete a started one, and it stays started for
 15 minutes after its last job."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Read, create and update the CloudFormation stack."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """Submit a layer job and wait for it, or a stream and wait until it is running."""
 
-from __future__ import annotations
-
 import time
 
 from rich.console import Console

@@ -4,8 +4,6 @@ up:   quotas ─▶ the stack without compute, if it is new ─▶ artifacts, ce
 down: protection off, Serverless stopped ─▶ the stack without compute; bucket, key, tables and workgroup stay
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime

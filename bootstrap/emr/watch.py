@@ -1,7 +1,5 @@
 """Show what is deployed: the stack's state, its jobs, their logs, and the cluster's web pages."""
 
-from __future__ import annotations
-
 import gzip
 import re
 import shutil

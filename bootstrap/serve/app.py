@@ -5,8 +5,6 @@
 Nothing of a request is stored or logged here.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager

@@ -3,8 +3,6 @@
 gold.fruit_vectors, label_summary, label_similarity ──▶ Gold ──one assignment──▶ CurrentGold.gold
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime

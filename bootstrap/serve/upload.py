@@ -1,7 +1,5 @@
 """Read an uploaded photo, from the request's body or a form. It stays in memory, with a limit on its size."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 
 from fastapi import HTTPException, Request

@@ -1,7 +1,5 @@
 """The result of a query, and the interface of query engines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol

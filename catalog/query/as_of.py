@@ -4,8 +4,6 @@ a time ────────────────────────�
 a snapshot, or a run ──history──▶ time ──▶ each table's snapshot that readers saw at that time
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 

@@ -4,8 +4,6 @@ The price is per terabyte read. A workgroup with provisioned capacity is billed 
 Glue are billed separately.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence

@@ -3,8 +3,6 @@
 DuckDB can only access the snapshots' rows: it may not open files or load extensions.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait

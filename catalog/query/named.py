@@ -6,8 +6,6 @@
 --   <name>[ (default '<text>')]: <meaning>
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Print a query's result, or write it atomically to a file, as a table, CSV or Parquet."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

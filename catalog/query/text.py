@@ -1,7 +1,5 @@
 """Parse SQL: allow only SELECT, and replace the names of the lake's tables by the engine's names."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime

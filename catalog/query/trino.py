@@ -4,8 +4,6 @@ sqlglot renames functions and translates syntax; this module handles differences
 functions unknown to both. The tests compare with the results in Trino's documentation.
 """
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

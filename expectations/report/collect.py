@@ -3,8 +3,6 @@
 The queries are small and independent, so a few of them run concurrently.
 """
 
-from __future__ import annotations
-
 import json
 import platform
 from collections import Counter

@@ -1,7 +1,5 @@
 """The content of a page, as plain data: made by collect.py, rendered by page.py. None or empty: no such layer yet."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Geometry of the explained-variance curve, in percent of the plot; the axis of components is logarithmic."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ rows                from the catalog alone
 labels, movements   from two snapshots of gold.label_summary; centroids are comparable only within one PCA
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,10 +1,9 @@
 """Facts that only the run itself knows, stored as runs/<run id>.json so that the page can be rendered again."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 from pydantic import TypeAdapter
 
@@ -39,7 +38,7 @@ class RunFacts:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> RunFacts:
+    def from_json(cls, text: str) -> Self:
         """Read the facts that `to_json` wrote."""
         return TypeAdapter(cls).validate_json(text)
 

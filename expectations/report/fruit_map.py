@@ -3,8 +3,6 @@
 A photo is drawn as a zero-length line with wide round caps, so dots keep their size when the map is resized.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -9,8 +9,6 @@ Two unit vectors with a cosine of c are sqrt(2 - 2c) apart, and at most that far
 the tree misses no pair whose cosine is large enough.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree

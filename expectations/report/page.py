@@ -4,8 +4,6 @@ The page's content security policy allows only its own script, by hash, and no e
 got past the escaping could not run or load anything.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Callable

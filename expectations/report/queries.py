@@ -1,7 +1,5 @@
 """Queries of the report on the lake's tables. Every result has a limit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from pyspark.sql import DataFrame, Row

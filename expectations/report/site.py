@@ -5,8 +5,6 @@
 <lake>/reports/data_docs/index.html    Great Expectations' Data Docs, linked if they exist
 """
 
-from __future__ import annotations
-
 from os.path import basename
 
 from pyspark.sql import SparkSession

@@ -3,8 +3,6 @@
 image ids + bronze.images ──filter──▶ photo bytes ──Arrow function──▶ JPEG of at most 48 px
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate

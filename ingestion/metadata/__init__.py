@@ -11,8 +11,6 @@ Each format lists what is kept, so unknown data is removed, too. Stripping a str
 how the audit finds one that was not stripped.
 """
 
-from __future__ import annotations
-
 from ingestion.metadata import jpeg, png, webp
 
 

@@ -5,8 +5,6 @@ SOI │ APP0 JFIF │ APPn, COM … │ DQT, SOF, DHT … │ SOS + scan │ …
       thumbnail  colours
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

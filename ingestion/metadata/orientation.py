@@ -1,7 +1,5 @@
 """Write the photo's orientation, the only EXIF tag that is kept, as a minimal EXIF block."""
 
-from __future__ import annotations
-
 import struct
 
 from ingestion.photo import orientation

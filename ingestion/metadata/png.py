@@ -4,8 +4,6 @@ magic │ IHDR │ tEXt, tIME, acTL … │ PLTE, tRNS, gAMA … │ IDAT … �
                orientation, colours                               gone                   gone
 """
 
-from __future__ import annotations
-
 import zlib
 from typing import Final
 

@@ -4,8 +4,6 @@ RIFF │ size │ WEBP │ VP8X flags │ ICCP │ ANIM, ANMF | ALPH, VP8 , VP8L
                      updated      colours                                orientation  gone       gone
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The demo's photos: 30 of each of 16 varieties, drawn for this project. README.md says more about them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

@@ -7,8 +7,6 @@
 By default, it uses the sample photos, repeated, and the bundled weights.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -6,8 +6,6 @@ They run in a separate process, whose Spark and Java have none of our settings:
         seconds = plain.submit(binary_file_copy, photos, target).result()
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -5,8 +5,6 @@
 Daft is in the dependency group `peers`; see `make bench-peers`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -5,8 +5,6 @@ python -m tests.bench.gpu --processes 16   one process per task slot, which shar
 Each process loads the network and featurizes one batch before the clock starts.
 """
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import os

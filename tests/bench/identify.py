@@ -3,8 +3,6 @@
 python -m tests.bench.identify --photos FOLDER --weights FILE [--held-out 500] [--strange 3] [--seed 0]
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import tempfile

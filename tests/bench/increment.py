@@ -6,8 +6,6 @@
 python -m tests.bench.increment --rows 1000000
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from pathlib import Path

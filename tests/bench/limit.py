@@ -4,8 +4,6 @@ It times decode + resize + normalise + ONNX Runtime, without Spark, checks or ou
 before the clock.
 """
 
-from __future__ import annotations
-
 import io
 import multiprocessing
 import time

@@ -1,11 +1,10 @@
 """Measure peak memory of the JVM and of the largest Python worker, from Linux's high-water marks."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _PROC = Path("/proc")
 
@@ -19,7 +18,7 @@ class PeakMemory:
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> PeakMemory:
+    def __enter__(self) -> Self:
         self._watcher.start()
         return self
 

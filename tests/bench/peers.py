@@ -6,8 +6,6 @@ Daft goes from a folder to features in Parquet. Fruitlake also checks, deduplica
 Both run the same ONNX file in fp32; in int8 only Fruitlake.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """N photos to measure with: the user's, or the samples repeated, every copy shifted so that it is another photo."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import itertools

@@ -1,7 +1,5 @@
 """The figures of one bench run: a table for people, JSON for machines."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

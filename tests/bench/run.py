@@ -10,8 +10,6 @@ Spark is that others run on; what a cold start costs is a line of its own. A mac
 minutes: the limit is measured between the contenders, and each is compared with the mean of those around it.
 """
 
-from __future__ import annotations
-
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor

@@ -3,8 +3,6 @@
 spark.range ──NumPy per Arrow batch──▶ image_id, label, features (1280): a few strong directions and noise
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path

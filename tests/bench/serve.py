@@ -5,8 +5,6 @@ python -m tests.bench.serve --lake LAKE --photos FOLDER [--vectors 22000] [--rat
 The lake is copied, and its vectors are repeated with some noise up to the requested number.
 """
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json

@@ -6,8 +6,6 @@ python -m tests.bench.stream --minutes 5 --every 20   groups of 20, each of whic
 A lake of 2,000 photos is built first. At the end, every photo must be in gold exactly once.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

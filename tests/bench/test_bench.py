@@ -1,7 +1,5 @@
 """The parts of the benchmark run and count correctly, on a few photos; `make bench` does the measuring."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import time

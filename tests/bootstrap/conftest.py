@@ -1,7 +1,5 @@
 """A command in the test's folder, and a lake with a past to erase from."""
 
-from __future__ import annotations
-
 import shutil
 from functools import partial
 from pathlib import Path

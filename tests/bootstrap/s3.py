@@ -1,7 +1,5 @@
 """A lake with every layer in a bucket, built from photos in another bucket."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

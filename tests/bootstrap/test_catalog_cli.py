@@ -1,7 +1,5 @@
 """`fruitlake catalog`: a table's history, and rolling back."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

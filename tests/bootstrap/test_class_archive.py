@@ -1,7 +1,5 @@
 """Java's archive of Spark's classes."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """The command line as users see it: help, one-line errors, exit codes, and a lake left unchanged."""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 from pathlib import Path
 

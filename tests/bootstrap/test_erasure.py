@@ -1,7 +1,5 @@
 """Erasure: no byte of lake or cache identifies the photo afterwards, and everything else is unchanged."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Erasure in S3: no object, object version, upload or Glue table identifies the photo afterwards."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

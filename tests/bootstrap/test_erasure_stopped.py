@@ -1,7 +1,5 @@
 """Erasures that are stopped: the next one finishes them, and until then no run starts."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from pathlib import Path

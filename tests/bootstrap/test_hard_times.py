@@ -1,7 +1,5 @@
 """A full disk, a read-only lake, a vanishing photo, no memory: one clear error line, and an unchanged lake."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 import subprocess

@@ -1,7 +1,5 @@
 """`fruitlake identify`: photos in the lake, new photos of known varieties, and unknown varieties."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Spark's jars: downloaded once, from a configurable repository, and only accepted if they match the pinned hashes."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The embedded Spark's heap depends on the memory available to this process, also in a container."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

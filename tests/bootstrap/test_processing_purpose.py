@@ -1,7 +1,5 @@
 """Purpose and legal basis: stored with each batch, kept with the table, shown in the report."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

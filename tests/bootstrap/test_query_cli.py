@@ -1,7 +1,5 @@
 """`fruitlake query` and `fruitlake export` as users see them, on a local lake."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

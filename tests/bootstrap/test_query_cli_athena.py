@@ -1,7 +1,5 @@
 """`fruitlake query`, `export` and `catalog sync-queries` where there is an Athena."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """README is correct: its commands run, its code runs, its files exist."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

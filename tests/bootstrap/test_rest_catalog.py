@@ -1,7 +1,5 @@
 """Another Iceberg catalog can be configured: the same runs with a REST catalog."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Photos, features and the list of rejected files are kept as long as the settings say, and no longer."""
 
-from __future__ import annotations
-
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +25,7 @@ def days_later(monkeypatch: pytest.MonkeyPatch, batch: str, days: int) -> None:
 
     class Later(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> Later:
+        def now(cls, tz: object = None) -> "Later":
             begun = datetime.strptime(batch[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
             return cls.fromtimestamp((begun + timedelta(days=days)).timestamp(), UTC)
 

@@ -1,7 +1,5 @@
 """The whole pipeline from a bucket to a bucket, registered in Glue: Spark, PyIceberg, boto3 and pyarrow over HTTP."""
 
-from __future__ import annotations
-
 import urllib.request
 from collections import Counter
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """`fruitlake` on buckets: mistakes are one line, and the README's commands run."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What readers of a lake in a bucket see: one version, whatever labels it has and whatever stops its runs."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """Photos of a killed run do not stay in Spark's work folder."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

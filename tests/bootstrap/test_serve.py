@@ -1,7 +1,5 @@
 """`fruitlake serve` over HTTP: answers, refusals, hostile uploads, and a lake that changes meanwhile."""
 
-from __future__ import annotations
-
 import socket
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """The page of `fruitlake serve` as seen on a phone, in headless Chromium."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Settings from options and variables: a wrong value raises a SettingsError that names its origin."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

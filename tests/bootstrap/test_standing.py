@@ -1,7 +1,5 @@
 """A run with nothing to do says so without starting Spark; anything that may need work starts it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

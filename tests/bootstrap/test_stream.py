@@ -1,7 +1,5 @@
 """`fruitlake stream`: photos that arrive get into gold, once, whatever happens in between."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading

@@ -1,7 +1,5 @@
 """`fruitlake stream --events`: objects that S3's events tell of, through moto's EventBridge and SQS."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`fruitlake stream` from a bucket into a lake in a bucket, over HTTP: photos by listing, checkpoint in the lake."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

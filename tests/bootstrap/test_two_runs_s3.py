@@ -3,8 +3,6 @@
 They use the credentials of a role, configured only by a profile.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`fruitlake vacuum` and `fruitlake erase` on the command line."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

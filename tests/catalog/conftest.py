@@ -1,7 +1,5 @@
 """An empty lake for each test of the catalog."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

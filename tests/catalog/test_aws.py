@@ -1,7 +1,5 @@
 """AWS, configured by its standard variables, and buckets: errors are one line with the next step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

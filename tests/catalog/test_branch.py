@@ -1,7 +1,5 @@
 """Audit branches: when their runs began, and retries after a lost race for a commit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Compaction merges small files and changes nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What an erasure is asked for must be there, and its source files gone."""
 
-from __future__ import annotations
-
 import pytest
 
 from catalog import erasure_scope

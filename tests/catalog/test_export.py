@@ -1,7 +1,5 @@
 """Exports: plain files that Spark, pyarrow and spreadsheets can read, with every label unchanged."""
 
-from __future__ import annotations
-
 import csv
 import io
 import subprocess

@@ -1,7 +1,5 @@
 """A lake in a folder: its locks, and processes that start at the same time."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A lake: its location, catalog and tables, in a folder and in a bucket, without a JVM."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Vacuum removes exactly what no retained snapshot needs, but not files that a run may be writing."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """Noncurrent object versions are deleted; current ones are kept."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

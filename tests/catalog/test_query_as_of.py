@@ -1,7 +1,5 @@
 """--as-of: every table as readers saw it at one point in time."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Athena client, with a server that speaks Athena's protocol: rows, costs, and every kind of failure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """DuckDB on a lake's snapshots: the queries' results, whatever characters are in the labels and the lake's path."""
 
-from __future__ import annotations
-
 import math
 import os
 import signal

@@ -1,7 +1,5 @@
 """SQL as text: which statements are allowed, how tables are named for Athena, and how query files are described."""
 
-from __future__ import annotations
-
 import pytest
 import sqlglot
 from sqlglot import exp

@@ -1,7 +1,5 @@
 """Athena's SQL gives the same values on DuckDB as on Trino (compared in test_trino.py), or is refused."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Rollback of every table to its state after a run, or of one table. The lakes are written by PyIceberg: no JVM."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

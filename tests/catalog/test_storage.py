@@ -1,7 +1,5 @@
 """Locations in a lake, and files that are either complete or absent."""
 
-from __future__ import annotations
-
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 The tests run in order: a lake with every layer, a refit during reads, a rollback, an erasure.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import threading

@@ -1,7 +1,5 @@
 """Tables to publish, good and bad, with the facts of their runs: every expectation passes once and fails once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

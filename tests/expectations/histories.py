@@ -4,8 +4,6 @@ After every step the audit stored with each snapshot that can still be read must
 are made up and few, and go through the real publish, erasure, rollback and vacuum.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from datetime import timedelta

@@ -3,8 +3,6 @@
 python -m tests.expectations.picture fruitlake-demo/reports/index.html docs/report.png
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import sys

@@ -1,7 +1,5 @@
 """Rows that satisfy their table's contract, and DataFrames of them."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import UTC, datetime
 from typing import Any

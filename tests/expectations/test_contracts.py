@@ -1,7 +1,5 @@
 """Contracts: every rule of every table is broken once, and the error says where; schemas match the tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Drift: what has changed since the version before."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """The gate: an error stops the publish, a warning is stored and shown, too many bad files stop the run."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """An audit belongs to its snapshot, whatever happens to the lake; `make torture` tries more and longer histories."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.expectations.histories import try_histories

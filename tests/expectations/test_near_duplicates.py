@@ -1,7 +1,5 @@
 """Near duplicates across labels are found by the cosine of their features, not by that of the centred vectors."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

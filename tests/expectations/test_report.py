@@ -1,7 +1,5 @@
 """The report's page: every section stands, and no text can become markup."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The report as users see it: opened from disk in headless Chromium, at the sizes of a phone and a desktop."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The report of a lake: whole, growing, empty, or impossible to write."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 from pathlib import Path

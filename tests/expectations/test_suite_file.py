@@ -1,7 +1,5 @@
 """expectations/suites.yml: what is added to it runs and is shown, and what is wrong in it is named."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

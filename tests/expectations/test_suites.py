@@ -1,7 +1,5 @@
 """Suites: every expectation passes once and fails once, in pandas and in Spark alike."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

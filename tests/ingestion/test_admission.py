@@ -1,7 +1,5 @@
 """Formats that are converted before they are stored, large photos, and JPEGs without an end marker."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Files with arbitrary names are listed once, with the folder's name as label or with a reason."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

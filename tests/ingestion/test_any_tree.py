@@ -1,7 +1,5 @@
 """Files that are added, deleted, moved and copied: every run agrees with a simple model of the rules."""
 
-from __future__ import annotations
-
 import os
 import random
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every file of a source is stored, known, relabelled, quarantined or a conflict; known files are not read again."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Photos in a bucket: every object is listed once and read unchanged, whatever its key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

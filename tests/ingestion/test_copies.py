@@ -1,7 +1,5 @@
 """Before an erasure: finding the files of a source with the same photos, whatever their metadata and folders."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ingestion.admission import admit, image_id_of

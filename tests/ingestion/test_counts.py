@@ -1,7 +1,5 @@
 """A source without new files is distinguished from one with new files, file by file."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

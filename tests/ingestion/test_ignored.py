@@ -1,7 +1,5 @@
 """Files that are not photos by their path are ignored, not quarantined, on disk and in a bucket."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Labels that look alike are found, however they differ, and shown in a way that reveals the difference."""
 
-from __future__ import annotations
-
 import unicodedata
 from itertools import permutations
 

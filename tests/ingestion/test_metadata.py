@@ -1,7 +1,5 @@
 """Stripping removes personal metadata and keeps the visible photo."""
 
-from __future__ import annotations
-
 import io
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context

@@ -1,7 +1,5 @@
 """Which photos are usable, how unusual ones are converted, and why others are rejected."""
 
-from __future__ import annotations
-
 import io
 import random
 import struct

@@ -1,7 +1,5 @@
 """The demo's photos: complete, all different, and with unchanged pixels."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every file of a tree is listed once, with its label or the reason why it cannot be read."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from itertools import islice

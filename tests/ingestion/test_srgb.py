@@ -1,7 +1,5 @@
 """A photo has the same colours whatever colour space it is stored in; untagged and sRGB photos keep their pixels."""
 
-from __future__ import annotations
-
 import io
 import struct
 

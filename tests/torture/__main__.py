@@ -5,8 +5,6 @@ python -m tests.torture [--photos 20000] [--kills 50] [--stream-kills 20] [--his
 Progress goes to stderr, statistics to stdout.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -4,8 +4,6 @@ always      every snapshot that PyIceberg or DuckDB sees is complete, audited an
 finished    exactly the rows of an uninterrupted run; `vacuum` removes all orphans and nothing else
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -6,8 +6,6 @@ run ──kill──▶ status works, every table is readable ──▶ … ─�
 processes.py starts and kills processes, checks.py checks the lake; this module decides what to kill when, and counts.
 """
 
-from __future__ import annotations
-
 import random
 import subprocess
 import time

@@ -7,8 +7,6 @@ python -m tests.torture.large --memory 4 24 --slots 0 8
 Control groups need root on Linux (version 1 or 2); without them the machine's own memory is the limit.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

@@ -3,8 +3,6 @@
 whole_files() ──seed──▶ mutant(random, files)     the same seed gives the same mutants
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Sequence
 from random import Random

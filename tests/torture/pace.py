@@ -1,7 +1,5 @@
 """Progress messages for long tasks."""
 
-from __future__ import annotations
-
 
 def pace(done: int, count: int, seconds: float) -> str:
     """Rate and remaining time, such as `1.9 a minute, 24 min to go`."""

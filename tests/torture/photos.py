@@ -3,8 +3,6 @@
 python -m tests.torture --photos 20000 --kills 0
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -3,8 +3,6 @@
 start ──▶ fruitlake run ──▶ processes: driver, JVM, daemon and workers ──kill one──▶ wait_until_gone
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 stream ──photos arrive──▶ batch ──kill──▶ every table reads whole ──▶ … ──▶ stream --once ──▶ every photo, once
 """
 
-from __future__ import annotations
-
 import random
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Kill runs at a few critical moments; `make torture` kills many at random, and tries concurrent local runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

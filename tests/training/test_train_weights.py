@@ -1,7 +1,5 @@
 """Training runs from photos to the files shipped with the package, with a few photos and steps."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

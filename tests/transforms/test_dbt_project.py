@@ -1,7 +1,5 @@
 """The dbt project's documentation is correct: names, types and descriptions match the tables and models."""
 
-from __future__ import annotations
-
 import json
 import os
 import socketserver

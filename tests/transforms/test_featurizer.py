@@ -1,7 +1,5 @@
 """Features, and that both engines compute the same ones."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import zipfile

@@ -1,7 +1,5 @@
 """The network on a GPU. Its features are compared only where there is one; CI has none."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

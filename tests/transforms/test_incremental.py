@@ -1,7 +1,5 @@
 """New batches: the stored PCA is checked on them. New models: they get their own rows in silver until gold switches."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A label's summary does not depend on how its vectors are split into batches and files."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 import pytest

@@ -1,7 +1,5 @@
 """The whole pipeline on a small lake: what users rely on, checked with Spark and with pyarrow."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import duckdb

@@ -1,7 +1,5 @@
 """Libraries that send usage statistics by default send none."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Our PCA, compared with scikit-learn's on the same rows."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from pyspark.ml import Pipeline

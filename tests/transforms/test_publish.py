@@ -1,7 +1,5 @@
 """Publishing: a change becomes readable completely, or not at all."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

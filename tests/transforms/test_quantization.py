@@ -1,7 +1,5 @@
 """int8: as accurate as documented, equal on every CPU, a separate model in the lake, and a card that compares it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

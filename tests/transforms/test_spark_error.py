@@ -1,7 +1,5 @@
 """Spark's long errors, reduced to one line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa

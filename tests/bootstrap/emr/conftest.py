@@ -1,7 +1,5 @@
 """Fixtures: the real package, built once; a fake package; and a fake AWS on loopback that also runs clusters."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Helpers that deploy the stack to a moto server, end its jobs, or show a dry run."""
 
-from __future__ import annotations
-
 import io
 import json
 import threading

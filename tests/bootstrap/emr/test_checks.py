@@ -1,7 +1,5 @@
 """`fruitlake emr check` on moto, which knows zones, instance types, roles and buckets; the rest is faked here."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`fruitlake emr down` on a moto server: from a cluster, from three primary nodes, from Serverless."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

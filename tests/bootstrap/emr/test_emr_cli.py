@@ -1,7 +1,5 @@
 """The command line of `fruitlake emr`: its help, one-line errors, and a guide whose commands exist."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -4,8 +4,6 @@ packaged ──laid out as YARN does──▶ an empty folder ──spark-submit
                                                                                      equal to the one made here
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The example notebook runs on a small lake, from its first cell to its last."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The package: versions as locked, a launcher that works anywhere, file names derived from content."""
 
-from __future__ import annotations
-
 import importlib.util
 import marshal
 import os

@@ -1,7 +1,5 @@
 """The plan's arithmetic, with round prices that are easy to check."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Access rights: the template's policies, evaluated like IAM does for the requests that matter."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

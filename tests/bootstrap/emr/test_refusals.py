@@ -1,7 +1,5 @@
 """`up` refuses settings that cannot work before it creates anything, and fits a new account's quotas."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

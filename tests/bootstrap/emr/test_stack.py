@@ -1,7 +1,5 @@
 """The CloudFormation template: cfn-lint's findings, and the resources it would create."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Submit jobs to a moto cluster and to moto's Serverless: the request, the outcome, and messages on failure."""
 
-from __future__ import annotations
-
 import io
 import re
 from typing import Any

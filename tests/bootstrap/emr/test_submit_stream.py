@@ -1,7 +1,5 @@
 """Submit a stream, which goes on until it is cancelled."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -1,7 +1,5 @@
 """`fruitlake emr up` on a moto server: with a cluster, with Serverless, and messages on failure."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager

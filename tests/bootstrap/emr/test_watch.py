@@ -1,7 +1,5 @@
 """`status`, `logs`, and the tunnel to a cluster's web pages, on a moto server."""
 
-from __future__ import annotations
-
 import gzip
 import io
 from types import SimpleNamespace
