@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from catalog.blocklist import BlockList
@@ -70,14 +70,18 @@ class Ingestion:
         for known in (known_images, settled):
             if known is not None:
                 pending = _matching(pending, known, VERSION, "left_anti")
-        todo = pending.agg(F.count("*").alias("files"), F.coalesce(F.sum("size"), F.lit(0)).alias("bytes")).first()
-        all_ = listed.agg(F.count_if(F.col("ignored").isNull()), F.count("ignored")).first()
-        assert todo is not None and all_ is not None  # an aggregate without groups always has one row
-        self._found, self._ignored = all_
+        totals = listed.agg(*_files_and_bytes(F.col("ignored").isNull()), F.count("ignored")).first()
+        assert totals is not None  # an aggregate without groups always has one row
+        self._found, size, self._ignored = totals
+        self._pending: int = self._found
+        if pending is not files:
+            todo = pending.agg(*_files_and_bytes(F.lit(True))).first()
+            assert todo is not None
+            self._pending, size = todo
         self._settled = _matching(files, settled, VERSION, "left_semi").count() if settled is not None else 0
         slots = spark.sparkContext.defaultParallelism
-        tasks = _tasks(todo["files"], todo["bytes"], slots)
-        self._files = max(slots, math.ceil(todo["bytes"] / _BYTES_PER_FILE))  # Parquet files to write
+        tasks = _tasks(self._pending, size, slots)
+        self._files = max(slots, math.ceil(size / _BYTES_PER_FILE))  # Parquet files to write
         # DISK_ONLY: the photos stay on the executors' disks until all tables have been derived from them
         self._checked = (
             pending.repartition(tasks)
@@ -85,7 +89,6 @@ class Ingestion:
             .persist(StorageLevel.DISK_ONLY)
         )
         read = self._checked.drop("content").persist()  # so that the photos are not read from disk again
-        self._pending = int(todo["files"])
         self._rejected = self._blocked = 0
         self._placed: DataFrame | None = None  # None: every accepted file is a new photo, as usual
         if self._pending:
@@ -180,6 +183,11 @@ class Ingestion:
         if self._placed is None:
             return Counter(stored=self._pending - self._rejected - self._blocked)
         return Counter({row["outcome"]: row["count"] for row in self._placed.groupBy("outcome").count().collect()})
+
+
+def _files_and_bytes(counted: Column) -> tuple[Column, Column]:
+    """Aggregates: the number of listed files for which a condition holds, and their size in bytes."""
+    return F.count_if(counted), F.coalesce(F.sum(F.when(counted, F.col("size"))), F.lit(0))
 
 
 def _any_known(read: DataFrame, images: DataFrame) -> bool:

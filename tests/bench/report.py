@@ -54,12 +54,13 @@ class Report:
     ) -> None:
         self.figures.append(Figure(name, value, ratio, of, goal, at_most))
 
-    def add_memory(self, memory: PeakMemory) -> None:
+    def add_memory(self, memory: PeakMemory, at: str = "") -> None:
+        """Add the peaks so far; without `at`, the worker's is compared with the goal."""
         if not memory.jvm:
             return self.add("peak memory", "not measured: there is no /proc")
-        self.add("peak memory, JVM", f"{memory.jvm:,.0f} MB")
-        worker = memory.worker / _WORKER_MB
-        self.add("peak memory, Python worker", f"{memory.worker:,.0f} MB", worker, f"of {_WORKER_MB} MB", 1, True)
+        self.add(f"peak memory, JVM{at}", f"{memory.jvm:,.0f} MB")
+        share, goal = memory.worker / _WORKER_MB, None if at else 1
+        self.add(f"peak memory, worker{at}", f"{memory.worker:,.0f} MB", share, f"of {_WORKER_MB} MB", goal, True)
 
     def show(self, console: Console) -> None:
         table = Table("what", "measured", "ratio", "goal", title=f"{self.count:,} {self.counted} on {self.machine}")

@@ -72,10 +72,11 @@ class Bench:
             self._bronze(photos, self._photos)
             self._growth(files)
             self._pca()
+            self.report.add_memory(memory)
             self._phone()
         limit = f"{min(self._limits):.0f} to {max(self._limits):.0f} photos/s in {len(self._limits)} measurements"
         self.report.figures[:0] = [Figure("limit", limit), Figure("cold start", f"{cold:.1f} s once a process")]
-        self.report.add_memory(memory)
+        self.report.add_memory(memory, ", 12 megapixels")
         return self.report
 
     def _measure_limit(self) -> None:
