@@ -32,11 +32,9 @@ class Queue:
     Args:
         url: the queue's URL, as `aws sqs get-queue-url` shows it.
         root: the photos' s3:// prefix, without a trailing slash.
-        per_batch: maximum number of messages per batch.
+        per_batch: maximum number of messages.
         allowed: regions that the queue may be in, because its messages contain labels and file names.
         say: prints a line about messages that are left in the queue.
-
-    Raises SettingsError for photos on a disk, RegionError, and AwsError if the queue cannot be used.
     """
 
     def __init__(

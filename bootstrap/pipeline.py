@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from threading import Thread
 
@@ -54,25 +54,14 @@ def opened(
 ) -> Iterator[Run]:
     """Open a run with its Spark session; the caller must hold one of the lake's locks.
 
-    exported: the network in fp32; exported on demand if not given. erasure: id of the erasure that the run carries out;
-    the run has the same id.
+    exported: the network in fp32; exported on demand if not given. erasure: id of the erasure that it carries out.
     """
     with console.status(starting(settings)):
         spark = start(settings, lake)
-    run = Run(
-        spark=spark,
-        lake=lake,
-        options=settings,
-        progress=SparkProgress(spark, console),
-        snapshots=lake.current_snapshots(),
-        exported=exported,
-        erasing=erasure is not None,
-        id=erasure or new_run_id(),
-    )
-    try:
+    progress, id_ = SparkProgress(spark, console), erasure or new_run_id()
+    run = Run(spark, lake, settings, progress, lake.current_snapshots(), exported, erasing=bool(erasure), id=id_)
+    with closing(run):
         yield run
-    finally:
-        run.close()
 
 
 def build(settings: Settings, layer: str, console: Console) -> Run:
@@ -109,10 +98,7 @@ def _import_slow_packages() -> None:
 
 
 def source_of(settings: Settings, may_be_empty: bool = False) -> Source:
-    """The source of the photos. Raises SettingsError, SourceError, RegionError or AwsError if it cannot be read.
-
-    may_be_empty: an s3:// prefix need not exist yet; without objects, there is none.
-    """
+    """The source of the photos, which must exist; may_be_empty: an s3:// prefix without objects does not."""
     source = settings.source()
     if not (may_be_empty and is_remote(source.root)):
         check_folder(source.root)

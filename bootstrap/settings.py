@@ -64,11 +64,7 @@ class Settings(RunOptions, BaseSettings):
     )
 
     def open_lake(self) -> Lake:
-        """Open the lake.
-
-        Raises RegionError for a bucket or a catalog in a region that is not allowed, AwsError for a bucket that cannot
-        be accessed, CatalogError for a lake of Fruitlake 0.1.
-        """
+        """Open the lake. Raises RegionError, AwsError for its bucket, CatalogError for a lake of Fruitlake 0.1."""
         lake = open_lake(self.lake, self.database_prefix, self.catalog)
         lake.check_place(self.regions)
         lake.check_edition()

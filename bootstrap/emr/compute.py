@@ -32,10 +32,7 @@ class Cluster:
         return self.state()[0] in _ENDED
 
     def request(self, packaged: Artifacts, arguments: list[str]) -> Request:
-        """AddJobFlowSteps: spark-submit in cluster mode, which returns the job's exit code.
-
-        Raises EmrError if the cluster has ended.
-        """
+        """AddJobFlowSteps: spark-submit in cluster mode. Raises EmrError if the cluster has ended."""
         state, reason = self.state()
         if state in _ENDED:
             why = f" ({explained(reason)})" if reason else ""

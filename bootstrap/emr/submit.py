@@ -18,31 +18,25 @@ POLL = 10.0  # seconds
 _DONE = {"COMPLETED": True, "SUCCESS": True, "FAILED": False, "CANCELLED": False, "INTERRUPTED": False}
 
 
-def submit(
-    settings: Settings, name: str, layer: str, console: Console, dry_run: bool = False, poll: float = POLL
-) -> None:
-    """Run a layer on the stack's compute and wait for it; for a stream, only until it is running.
-
-    Raises EmrError if there is no compute, a location is not in S3, or the job failed, with its reason and logs.
-    """
+def submit(settings: Settings, name: str, layer: str, console: Console, dry_run: bool = False) -> None:
+    """Run a layer on the stack's compute and wait for it; for a stream, only until it is running. Raises EmrError."""
     check_catalog_region(settings.regions)
     made, stack = packaged(settings), existing(name)
     compute = compute_of(stack)
     request = compute.request(made, _arguments(settings, stack, layer, made.model))
     missing = uploads(made, folder(settings), stack.bucket)
     if dry_run:
-        show([*missing, request], console)
-        return
+        return show([*missing, request], console)
     for upload in missing:
         with console.status(f"uploading {upload.parameters['Key']}"):
             upload.send()
     job = compute.job(request.send())
     said = f"job {job}\nlogs: {compute.logs(job)}\nSpark history: {compute.history}"
     console.print(said, highlight=False, soft_wrap=True)
-    wait(compute, job, layer, console, poll)
+    _wait(compute, job, layer, console)
 
 
-def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, poll: float) -> None:
+def _wait(compute: Cluster | Serverless, job: str, layer: str, console: Console) -> None:
     """Print every change of state until the job ends, or the stream is running. Raises EmrError if it failed."""
     started, told = time.monotonic(), ""
     continues = f"job {job} continues: `fruitlake emr status` and `fruitlake emr logs {job}` show its progress"
@@ -50,7 +44,7 @@ def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, 
         with console.status(f"{layer} on EMR"):
             while told not in _DONE and not (layer == jobs.STREAM and told == "RUNNING"):
                 if told:
-                    time.sleep(poll)
+                    time.sleep(POLL)
                 state, reason = compute.job_state(job)
                 if state != told:
                     console.print(f"{layer}: {state.lower()} after {time.monotonic() - started:.0f} s", highlight=False)
@@ -61,11 +55,8 @@ def wait(compute: Cluster | Serverless, job: str, layer: str, console: Console, 
     except AwsError as error:  # for example expired credentials: the job itself has not failed
         raise EmrError(f"{error}; {continues}") from error
     if told not in _DONE:
-        console.print(
-            f"{continues}; `fruitlake emr down` ends it, on Serverless with --cancel-jobs",
-            highlight=False,
-            soft_wrap=True,
-        )
+        ending = "`fruitlake emr down` ends it, on Serverless with --cancel-jobs"
+        console.print(f"{continues}; {ending}", highlight=False, soft_wrap=True)
     elif not _DONE[told]:
         where = f"logs: {compute.logs(job)} (`fruitlake emr logs {job}`)"
         raise EmrError(f"{layer} {told.lower()}: {explained(reason)}; {where}")

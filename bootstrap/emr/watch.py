@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -23,10 +24,7 @@ _PAGES = {"history": 18480, "yarn": 8088, "livy": 8998}
 
 def show_status(stack: Stack, console: Console) -> None:
     """Print the stack, its compute, and the last jobs, newest first."""
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
-
+    say = partial(console.print, highlight=False, soft_wrap=True)
     say(f"stack {stack.name}: {stack.state}, bucket {stack.bucket}")
     if "Studio" in stack.outputs and stack.parameters.get("HighAvailability") != "true":  # cannot attach then
         say(f"notebooks: {stack.outputs['Studio']}")
