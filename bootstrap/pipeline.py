@@ -32,9 +32,8 @@ from transforms.weights import Featurizer, prepare
 def open_run(settings: Settings, console: Console, exported: Featurizer | None = None) -> Iterator[Run]:
     """Open a run with its Spark session and the lake's shared lock. The network is exported on demand if not given.
 
-    Raises:
-        BusyError: another process is vacuuming the lake or erasing photos.
-        CatalogError: an erasure was interrupted, or the lake cannot be written.
+    Raises BusyError while another process vacuums the lake or erases photos, CatalogError after an erasure that was
+    interrupted.
     """
     lake = settings.open_lake()
     lake.check_writable()

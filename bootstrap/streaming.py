@@ -78,11 +78,8 @@ class Pace:
 class Stream:
     """A stream of photos into a lake. To end it, set `stop`: the current batch is finished, and no other is started.
 
-    Args:
-        metrics: file to append the figures of each batch to, as lines of JSON.
-        events: URL of an SQS queue with S3's events, to read instead of listing the bucket.
-
-    Raises FruitlakeError if the photos, the lake or the weights cannot be used.
+    metrics: file to append the figures of each batch to, as lines of JSON. events: URL of an SQS queue with S3's
+    events, to read instead of listing the bucket.
     """
 
     def __init__(

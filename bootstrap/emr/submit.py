@@ -1,11 +1,12 @@
 """Submit a layer job and wait for it, or a stream and wait until it is running."""
 
+import json
 import time
+from typing import Any
 
 from rich.console import Console
 
-from bootstrap.emr import jobs
-from bootstrap.emr.compute import Cluster, Serverless, compute_of
+from bootstrap.emr.compute import STREAM, Cluster, Serverless, compute_of
 from bootstrap.emr.package import folder, packaged, uploads, uri
 from bootstrap.emr.requests import explained, show
 from bootstrap.emr.stack import Stack, existing
@@ -15,6 +16,7 @@ from catalog.errors import AwsError, EmrError
 from catalog.storage import is_remote
 
 POLL = 10.0  # seconds
+_NOT_PASSED = {"cache", "master"}  # settings of this machine; a cluster has its own
 _DONE = {"COMPLETED": True, "SUCCESS": True, "FAILED": False, "CANCELLED": False, "INTERRUPTED": False}
 
 
@@ -42,7 +44,7 @@ def _wait(compute: Cluster | Serverless, job: str, layer: str, console: Console)
     continues = f"job {job} continues: `fruitlake emr status` and `fruitlake emr logs {job}` show its progress"
     try:
         with console.status(f"{layer} on EMR"):
-            while told not in _DONE and not (layer == jobs.STREAM and told == "RUNNING"):
+            while told not in _DONE and not (layer == STREAM and told == "RUNNING"):
                 if told:
                     time.sleep(POLL)
                 state, reason = compute.job_state(job)
@@ -67,7 +69,7 @@ def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list
         raise EmrError(
             f"engine '{settings.engine}' is not packaged for a cluster, it runs ONNX Runtime: unset FRUITLAKE_ENGINE"
         )
-    if layer == jobs.STREAM and settings.refit:
+    if layer == STREAM and settings.refit:
         raise EmrError("a stream would refit again and again: `fruitlake emr submit gold --refit`, then the stream")
     places = {
         "lake": settings.lake if "lake" in settings.model_fields_set else f"s3://{stack.bucket}/lake",
@@ -78,7 +80,20 @@ def _arguments(settings: Settings, stack: Stack, layer: str, model: str) -> list
             raise EmrError(f"a cluster cannot see '{place}': give --{option} a place in S3, like s3://{stack.bucket}/…")
     prefix = stack.parameters["DatabasePrefix"]  # the role has no rights on other databases
     weights = uri(stack.bucket, model)
-    given = jobs.arguments(layer, settings, **places, database_prefix=prefix, weights=weights)
-    if layer == jobs.STREAM and settings.images is None and "EventQueue" in stack.outputs:
+    given = arguments(layer, settings, **places, database_prefix=prefix, weights=weights)
+    if layer == STREAM and settings.images is None and "EventQueue" in stack.outputs:
         given.append(f"--events={stack.outputs['EventQueue']}")
     return given
+
+
+def arguments(layer: str, settings: Settings, **places: str) -> list[str]:
+    """Arguments of run_layer.py: all settings that were given, overridden by these."""
+    given = settings.model_dump(include=settings.model_fields_set - _NOT_PASSED, mode="json", exclude_none=True)
+    return [layer, *(f"{name}={_text(value)}" for name, value in sorted({**given, **places}.items()))]
+
+
+def _text(value: Any) -> str:
+    """A setting as its variable has it: globs with commas, a catalog as JSON."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)

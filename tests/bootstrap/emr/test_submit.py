@@ -10,9 +10,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.emr.responses import ElasticMapReduceResponse
 from rich.console import Console
 
-from bootstrap.emr import jobs
 from bootstrap.emr.stack import Stack
-from bootstrap.emr.submit import submit
+from bootstrap.emr.submit import arguments, submit
 from bootstrap.emr.watch import show_status
 from bootstrap.settings import Settings, load
 from catalog.errors import EmrError
@@ -53,7 +52,7 @@ def test_globs_and_catalogs_reach_the_job_as_they_were_given(monkeypatch: pytest
     for name, value in given.items():
         monkeypatch.setenv(f"FRUITLAKE_{name}", value)
     settings = load()
-    passed = dict(word.split("=", 1) for word in jobs.arguments("gold", settings)[1:])
+    passed = dict(word.split("=", 1) for word in arguments("gold", settings)[1:])
     for name, value in passed.items():
         monkeypatch.setenv(f"FRUITLAKE_{name.upper()}", value)
     assert load() == settings
