@@ -63,8 +63,7 @@ def query(
     fruitlake query photos_per_label --as-of 2026-11-22T18:45
     """
     if name is None and sql is None:
-        console.print(_listing())
-        return
+        return console.print(_listing())
     if name is not None and sql is not None:
         raise QueryError(f"'{name}' and --sql are two queries: run one at a time")
     format_ = format_of(form, output)

@@ -36,8 +36,7 @@ def show_status(stack: Stack, console: Console) -> None:
     elif "ApplicationId" in stack.outputs:
         say(f"Serverless application {stack.outputs['ApplicationId']}")
     else:
-        say("no compute: `fruitlake emr up` starts it")
-        return
+        return say("no compute: `fruitlake emr up` starts it")
     table = Table("job", "name", "state", title="jobs", title_justify="left")
     for row in compute_of(stack).last_jobs():
         table.add_row(*row)
@@ -87,8 +86,7 @@ def _read(bucket: str, key: str) -> str:
 
 
 def tunnel(stack: Stack, page: str, port: int | None) -> list[str]:
-    """The command that forwards a page of the primary node to this machine through AWS' client, without an open port or
-    SSH key. Raises EmrError if there is no running cluster."""
+    """The command that forwards a page of the primary node to this machine. Raises EmrError without a running one."""
     cluster = cluster_of(stack)
     if cluster is None or cluster.ended():
         raise EmrError(f"stack '{stack.name}' has no running cluster: `fruitlake emr up` starts one")
