@@ -32,8 +32,7 @@ from transforms.weights import Featurizer, prepare
 def open_run(settings: Settings, console: Console, exported: Featurizer | None = None) -> Iterator[Run]:
     """Open a run with its Spark session and the lake's shared lock. The network is exported on demand if not given.
 
-    Raises BusyError while another process vacuums the lake or erases photos, CatalogError after an erasure that was
-    interrupted.
+    Raises BusyError while another process vacuums or erases, CatalogError if an erasure was interrupted.
     """
     lake = settings.open_lake()
     lake.check_writable()
@@ -57,8 +56,8 @@ def opened(
     """
     with console.status(starting(settings)):
         spark = start(settings, lake)
-    progress, id_ = SparkProgress(spark, console), erasure or new_run_id()
-    run = Run(spark, lake, settings, progress, lake.current_snapshots(), exported, erasing=bool(erasure), id=id_)
+    progress, snapshots = SparkProgress(spark, console), lake.current_snapshots()
+    run = Run(spark, lake, settings, progress, snapshots, exported, erasing=bool(erasure), id=erasure or new_run_id())
     with closing(run):
         yield run
 

@@ -1,4 +1,4 @@
-"""All settings in one object: each comes from its option, its FRUITLAKE_* variable, or the default here."""
+"""All settings in one object: each comes from its option, its FRUITLAKE_* variable, or the default."""
 
 import json
 from typing import Annotated
@@ -19,7 +19,7 @@ def _parsed(value: object) -> object:
 
 
 class Settings(RunOptions, BaseSettings):
-    """The settings of one command, checked by pydantic. Each can be set as a FRUITLAKE_* variable."""
+    """The settings of one command: the options of its run, and those below. Pydantic checks them."""
 
     model_config = SettingsConfigDict(env_prefix="FRUITLAKE_", extra="forbid", env_ignore_empty=True)
 

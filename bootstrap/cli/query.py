@@ -88,12 +88,8 @@ def query(
 def _engine_of(
     settings: Settings, asked: EngineName | None, as_of: str | None, progress: Callable[[str], None]
 ) -> Engine:
-    """Choose the engine that answers.
-
-    Raises SettingsError if Athena cannot see the lake, or cannot write to the output location; CatalogError if there is
-    no such lake: Athena knows databases only by name, and would query another lake.
-    """
-    lake = settings.published_lake()
+    """Choose the engine that answers. Raises SettingsError if Athena cannot see the lake."""
+    lake = settings.published_lake()  # Athena knows databases only by name, and would query another lake
     moment = moment_of(as_of, lake) if as_of else None
     if (asked or lake.default_engine) == "duckdb":
         from catalog.query.duck import DuckDB
@@ -127,10 +123,7 @@ def _given(params: Sequence[str], **options: str | None) -> dict[str, str]:
 
 
 def _whole_id(start: str, engine: Engine) -> str:
-    """The one image_id that starts with these digits, as tables abbreviate them.
-
-    Raises QueryError if no image_id, or more than one, starts with them.
-    """
+    """The one image_id that starts with these digits, as tables abbreviate them. Raises QueryError unless it is one."""
     digits = start.removesuffix("…").lower()
     if len(digits) == _DIGITS:
         return digits

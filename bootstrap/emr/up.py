@@ -96,12 +96,11 @@ def _check_quotas(values: Mapping[str, str], console: Console) -> None:
 
 
 def _content(bucket: str, new_cluster: bool) -> list[Request]:
-    """Requests for the bucket's other content: the example notebook, a folder for Spark's history, and a new cluster's
-    certificate. A running cluster keeps its certificate, because nodes that join later must have the same one."""
+    """Requests for the bucket's other content."""
     content: dict[str, Path | bytes] = {
         "notebooks/examples/gold.ipynb": Path(__file__).with_name("gold.ipynb"),
         "spark-events/.keep": b"",  # for Spark, a folder exists only if it has an object
     }
-    if new_cluster:
+    if new_cluster:  # a running one keeps its certificate, because nodes that join later must have the same one
         content["certificates/in-transit.zip"] = certificates(aws.region())
     return [Request("s3", "PutObject", {"Bucket": bucket, "Key": name, "Body": body}) for name, body in content.items()]

@@ -57,8 +57,7 @@ def show_logs(stack: Stack, job: str, console: Console) -> None:
 
 
 def _driver_logs(bucket: str, job: str) -> Iterator[str]:
-    """Keys of the logs of a step and its YARN driver, or of a Serverless driver. All clusters and applications are
-    searched, also deleted ones, whose logs remain."""
+    """Keys of the logs of a step and its YARN driver, or of a Serverless driver, of deleted compute, too."""
     for application in _below(bucket, "logs/applications/", "/"):
         yield from _below(bucket, f"{application}jobs/{job}/SPARK_DRIVER/")
     for cluster in _below(bucket, "logs/j-", "/"):
