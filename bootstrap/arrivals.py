@@ -65,15 +65,12 @@ def look_at(source: Source, found: Iterable[str], settle: float) -> list[Arrival
     paths = list(dict.fromkeys(found))  # `a/b` is listed twice if there is an object `a`, too
     if is_remote(source.root):
         with ThreadPoolExecutor(_REQUESTS) as pool:
-            return [Arrival(file, _uploaded(file)) for file in pool.map(source.look, paths) if file]
-    _wait_for(paths, settle)
-    return [Arrival(file, _came(path)) for path in paths if (file := source.look(path))]
-
-
-def _wait_for(paths: Sequence[str], settle: float) -> None:
+            files = [file for file in pool.map(source.look, paths) if file]
+        return [Arrival(file, (file.source_modified_at or datetime.now(UTC)).timestamp()) for file in files]
     deadline = time.monotonic() + _WAIT_AT_MOST
     while any(_is_young(path, settle) for path in paths) and time.monotonic() < deadline:
         time.sleep(min(settle, 0.2))
+    return [Arrival(file, _came(path)) for path in paths if (file := source.look(path))]
 
 
 def _is_young(path: str, settle: float) -> bool:
@@ -89,7 +86,3 @@ def _came(path: str) -> float:
         return max(found.st_mtime, found.st_ctime)
     except OSError:
         return time.time()
-
-
-def _uploaded(file: SourceFile) -> float:
-    return (file.source_modified_at or datetime.now(UTC)).timestamp()

@@ -32,10 +32,7 @@ def java_options(archive: Path = ARCHIVE) -> str:
 
 
 def write_archive(archive: Path = ARCHIVE) -> None:
-    """Replace the archive; call it in a process of its own, whose environment it changes.
-
-    Raises FruitlakeError if the run fails, OSError if Java cannot write the archive.
-    """
+    """Replace the archive; call it in a process of its own, whose environment it changes."""
     from bootstrap.pipeline import build
     from bootstrap.reporting import report_run
     from bootstrap.settings import load

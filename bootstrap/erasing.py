@@ -25,20 +25,14 @@ from transforms.spark_error import reason_of
 
 
 def erase_photos(settings: Settings, lake: Lake, found: Found, console: Console) -> str:
-    """Erase the photos that were found; the caller must hold the exclusive lock. Returns the URI of the record.
-
-    Raises AwsError, before anything is changed, if old object versions in a bucket could not be listed.
-    """
+    """Erase the photos that were found; the caller must hold the exclusive lock. Returns the URI of the record."""
     lake.check_versions_deletable()
     begin(lake, replace(found.erasure, id=new_run_id()))  # a new id, later than any run that started before
     return finish_erasures(settings, lake, console)[-1]
 
 
 def with_copies(lake: Lake, found: Found, source: Source, console: Console) -> Found:
-    """Add the source's files that hold the same photos. Reads the whole source.
-
-    Raises SourceError if there is no such folder.
-    """
+    """Add the source's files that hold the same photos. Reads the whole source."""
     check_folder(source.root)
     wanted = frozenset(found.erasure.image_ids)
     progress = partial(track, description="looking for copies", console=console, transient=True)
@@ -50,10 +44,7 @@ def with_copies(lake: Lake, found: Found, source: Source, console: Console) -> F
 
 
 def finish_erasures(settings: Settings, lake: Lake, console: Console) -> list[str]:
-    """Finish every pending erasure. Returns the URIs of their records.
-
-    Raises CatalogError, naming the command that continues, if one cannot be finished.
-    """
+    """Finish every pending erasure. Returns the URIs of their records. Raises CatalogError if one fails."""
     records = []
     try:
         for erasure in pending(lake):

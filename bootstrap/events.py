@@ -29,14 +29,8 @@ _WAIT = 1  # seconds: without waiting, SQS queries only some of its servers
 class Queue:
     """A queue of S3 events, as a stream's way to find files.
 
-    Args:
-        url: the queue's URL, as `aws sqs get-queue-url` shows it.
-        root: the photos' s3:// prefix, without a trailing slash.
-        per_batch: maximum number of messages per batch.
-        allowed: regions that the queue may be in, because its messages contain labels and file names.
-        say: prints a line about messages that are left in the queue.
-
-    Raises SettingsError for photos on a disk, RegionError, and AwsError if the queue cannot be used.
+    root: the photos' s3:// prefix, without a trailing slash. allowed: regions that the queue may be in, because its
+    messages contain labels and file names. say: prints a line about messages that are left in the queue.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from bootstrap import settings as settings_module
+from bootstrap.settings import load
 from catalog.errors import FruitlakeError, SettingsError
 from catalog.storage import write_object
 
@@ -78,10 +78,7 @@ JARS = (
 
 
 def fetch(cache: Path, repository: str, jars: Sequence[Jar] | None = None) -> list[Path]:
-    """Paths of the jars (JARS unless given) in the cache; missing ones are downloaded from a Maven repository.
-
-    Raises SettingsError if a download fails or has another SHA-256 than the pinned one.
-    """
+    """Paths of the jars (JARS unless given) in the cache; missing ones are downloaded from a Maven repository."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda jar: _fetch(jar, cache / "jars", repository), JARS if jars is None else jars))
 
@@ -112,7 +109,7 @@ def _fetch(jar: Jar, folder: Path, repository: str) -> Path:
 
 
 if __name__ == "__main__":
-    settings = settings_module.load()
+    settings = load()
     try:
         if wanted := missing(settings.cache):
             print(f"fetching {', '.join(f'{jar.file} ({jar.size} MB)' for jar in wanted)}")

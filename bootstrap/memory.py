@@ -21,15 +21,11 @@ def heap(memory: int) -> int:
 def local_master(memory: int) -> str:
     """Spark master with a task slot per core, but only as many as have memory for a photo."""
     slots = _slots(memory)
-    return f"local[{slots}]" if slots < _cores() else "local[*]"  # Java knows a container's share of cores
+    return f"local[{slots}]" if slots < (os.cpu_count() or 1) else "local[*]"  # Java knows a container's share of cores
 
 
 def _slots(memory: int) -> int:
-    return max(1, min(_cores(), (memory - _DRIVER - _HEAP) // (_WORKER + _HEAP)))
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
+    return max(1, min(os.cpu_count() or 1, (memory - _DRIVER - _HEAP) // (_WORKER + _HEAP)))
 
 
 def machine_memory(root: Path = Path("/")) -> int:

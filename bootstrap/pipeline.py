@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from threading import Thread
 
@@ -32,9 +32,7 @@ from transforms.weights import Featurizer, prepare
 def open_run(settings: Settings, console: Console, exported: Featurizer | None = None) -> Iterator[Run]:
     """Open a run with its Spark session and the lake's shared lock. The network is exported on demand if not given.
 
-    Raises:
-        BusyError: another process is vacuuming the lake or erasing photos.
-        CatalogError: an erasure was interrupted, or the lake cannot be written.
+    Raises BusyError while another process vacuums or erases, CatalogError if an erasure was interrupted.
     """
     lake = settings.open_lake()
     lake.check_writable()
@@ -54,38 +52,14 @@ def opened(
 ) -> Iterator[Run]:
     """Open a run with its Spark session; the caller must hold one of the lake's locks.
 
-    exported: the network in fp32; exported on demand if not given. erasure: id of the erasure that the run carries out;
-    the run has the same id.
+    exported: the network in fp32; exported on demand if not given. erasure: id of the erasure that it carries out.
     """
     with console.status(starting(settings)):
         spark = start(settings, lake)
-    run = Run(
-        spark=spark,
-        lake=lake,
-        images=settings.images,
-        weights=settings.weights,
-        variance=settings.variance,
-        refit=settings.refit,
-        engine=settings.engine,
-        exported=exported,
-        precision=settings.precision,
-        device=settings.device,
-        commit_every=settings.commit_every,
-        cache=settings.cache,
-        progress=SparkProgress(spark, console),
-        snapshots=lake.current_snapshots(),
-        max_quarantine_share=settings.max_quarantine_share,
-        include=settings.include,
-        exclude=settings.exclude,
-        purpose=settings.purpose,
-        legal_basis=settings.legal_basis,
-        erasing=erasure is not None,
-        id=erasure or new_run_id(),
-    )
-    try:
+    progress, snapshots = SparkProgress(spark, console), lake.current_snapshots()
+    run = Run(spark, lake, settings, progress, snapshots, exported, erasing=bool(erasure), id=erasure or new_run_id())
+    with closing(run):
         yield run
-    finally:
-        run.close()
 
 
 def build(settings: Settings, layer: str, console: Console) -> Run:
@@ -122,10 +96,7 @@ def _import_slow_packages() -> None:
 
 
 def source_of(settings: Settings, may_be_empty: bool = False) -> Source:
-    """The source of the photos. Raises SettingsError, SourceError, RegionError or AwsError if it cannot be read.
-
-    may_be_empty: an s3:// prefix need not exist yet; without objects, there is none.
-    """
+    """The source of the photos, which must exist; may_be_empty: an s3:// prefix without objects does not."""
     source = settings.source()
     if not (may_be_empty and is_remote(source.root)):
         check_folder(source.root)

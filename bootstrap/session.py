@@ -49,10 +49,7 @@ _OPENED = "fruitlake.catalog"  # configuration key for the lake that is the sess
 
 
 def start(settings: Settings, lake: Lake) -> SparkSession:
-    """Start or reuse a Spark session whose default catalog is the lake.
-
-    Raises SettingsError if this machine has no Java that Spark runs on, or jars are missing and cannot be fetched.
-    """
+    """Start or reuse a Spark session whose default catalog is the lake. Raises SettingsError if Spark cannot start."""
     builder = SparkSession.builder.appName("fruitlake").config(map={**_ALWAYS, **lake.spark_properties()})
     if submitted() or SparkSession.getActiveSession():
         return _switch_to(lake, builder.getOrCreate())
@@ -73,10 +70,7 @@ def start(settings: Settings, lake: Lake) -> SparkSession:
 
 
 def prepare_stream(spark: SparkSession, source: str, checkpoint: str) -> None:
-    """Configure Spark for a stream, and embedded Spark for its source and checkpoint: for S3, it uses Hadoop's client.
-
-    Raises AwsError for a bucket that cannot be accessed.
-    """
+    """Configure Spark for a stream; for a source or checkpoint in S3, embedded Spark uses Hadoop's client."""
     # Iceberg's vectorized reader leaves some objects behind per file (apache/iceberg#13937), about 1 MB per minute
     spark.conf.set("spark.sql.iceberg.vectorization.enabled", "false")
     if submitted():

@@ -1,84 +1,29 @@
-"""All settings in one object: each comes from its option, its FRUITLAKE_* variable, or the default here."""
+"""All settings in one object: each comes from its option, its FRUITLAKE_* variable, or the default."""
 
 import json
-import os
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.errors import SettingsError
 from catalog.lake import Lake, open_lake
 from catalog.retention import Retention
-from catalog.storage import check_allowed, normalize
+from catalog.storage import check_allowed
 from ingestion.walk import Source
-
-Engine = Literal["onnx", "tensorflow"]
-Precision = Literal["fp32", "int8"]
-Device = Literal["cpu", "cuda"]
-LegalBasis = Literal[
-    "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
-]
-
-
-def _default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fruitlake"
+from transforms.options import Place, RunOptions
 
 
 def _parsed(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _split(value: object) -> object:
-    return tuple(glob.strip() for glob in value.split(",") if glob.strip()) if isinstance(value, str) else value
-
-
-Place = Annotated[str, AfterValidator(normalize)]
-Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-
-
-class Settings(BaseSettings):
-    """The settings of one command, checked by pydantic. Each can be set as a FRUITLAKE_* variable."""
+class Settings(RunOptions, BaseSettings):
+    """The settings of one command: the options of its run, and those below. Pydantic checks them."""
 
     model_config = SettingsConfigDict(env_prefix="FRUITLAKE_", extra="forbid", env_ignore_empty=True)
 
-    images: Place | None = Field(None, description="folder of photos, one subfolder per label, or s3://bucket/prefix")
-    include: Globs = Field(
-        (),
-        description="read only photos whose path below --images matches; may be repeated, with commas in the variable",
-    )
-    exclude: Globs = Field(
-        (), description="ignore files whose path below --images matches; may be repeated, with commas in the variable"
-    )
     lake: Place = Field("lake", description="folder of the lake, or s3://bucket/prefix")
-    weights: str = Field("imagenet", description="imagenet, bundled, or a .keras, .h5 or .onnx file of MobileNetV2")
-    variance: float = Field(0.90, gt=0, le=1, description="share of the variance PCA keeps")
-    refit: bool = Field(False, description="fit the PCA anew instead of using the stored one")
-    engine: Engine = Field("onnx", description="engine that runs MobileNetV2: onnx, or tensorflow as the reference")
-    precision: Precision = Field(
-        "fp32",
-        description="number format of MobileNetV2's calculations: fp32, or int8, which is faster on CPUs with VNNI",
-    )
-    device: Device = Field(
-        "cpu",
-        description="where MobileNetV2 runs: cpu, or cuda for the NVIDIA GPU of each machine, with fruitlake[gpu]",
-    )
-    commit_every: int | None = Field(
-        None,
-        ge=1,
-        description="photos per commit of silver, the most that a killed run has to repeat; by default about five "
-        "minutes of work",
-    )
-    max_quarantine_share: float = Field(
-        0.05, ge=0, le=1, description="largest share of unusable files, beyond which a run stops"
-    )
-    purpose: str | None = Field(None, description="what the photos are kept for; stored with the batch")
-    legal_basis: LegalBasis | None = Field(
-        None,
-        description="legal basis of keeping them, GDPR Art. 6(1): consent, contract, legal-obligation, "
-        "vital-interests, public-task or legitimate-interests",
-    )
     history_days: int = Field(30, ge=0, description="days until an old snapshot may be vacuumed")
     photos_days: int | None = Field(None, ge=1, description="days that photos are kept in bronze; without it, forever")
     features_days: int | None = Field(
@@ -91,9 +36,6 @@ class Settings(BaseSettings):
     )
     allowed_regions: str = Field(
         "eu-west-3", description="AWS regions that photos and lake may be in, separated by commas"
-    )
-    cache: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
-        default_factory=_default_cache, description="folder for weights and models"
     )
     database_prefix: str = Field(
         "fruits", pattern=r"^[a-z][a-z0-9_]*$", description="prefix of the names of the lake's databases"
@@ -122,11 +64,7 @@ class Settings(BaseSettings):
     )
 
     def open_lake(self) -> Lake:
-        """Open the lake.
-
-        Raises RegionError for a bucket or a catalog in a region that is not allowed, AwsError for a bucket that cannot
-        be accessed, CatalogError for a lake of Fruitlake 0.1.
-        """
+        """Open the lake. Raises RegionError, AwsError for its bucket, CatalogError for a lake of Fruitlake 0.1."""
         lake = open_lake(self.lake, self.database_prefix, self.catalog)
         lake.check_place(self.regions)
         lake.check_edition()
@@ -140,10 +78,9 @@ class Settings(BaseSettings):
 
     def source(self) -> Source:
         """The source of the photos. Raises SettingsError if there is none, RegionError or AwsError for its bucket."""
-        if self.images is None:
-            raise SettingsError("photos are needed: give --images FOLDER, or set FRUITLAKE_IMAGES")
-        check_allowed(self.images, self.regions)
-        return Source(self.images, self.include, self.exclude)
+        source = super().source()
+        check_allowed(source.root, self.regions)
+        return source
 
     @property
     def retention(self) -> Retention:
@@ -154,13 +91,6 @@ class Settings(BaseSettings):
     def regions(self) -> tuple[str, ...]:
         """The allowed regions as a tuple."""
         return tuple(region.strip() for region in self.allowed_regions.split(",") if region.strip())
-
-    @field_validator("device")
-    @classmethod
-    def _runs_there(cls, value: str, others: ValidationInfo) -> str:
-        if value == "cuda" and (others.data.get("engine"), others.data.get("precision")) != ("onnx", "fp32"):
-            raise ValueError("only with --engine onnx and --precision fp32")
-        return value
 
 
 def load(**options: object) -> Settings:

@@ -31,10 +31,7 @@ class Standing:
 
 
 def find_standing(settings: Settings, layer: str) -> Standing | None:
-    """The lake if building a layer, or all, would publish nothing; None if it might.
-
-    Raises BusyError, CatalogError, RegionError or AwsError, as a run does.
-    """
+    """The lake if building a layer, or all, would publish nothing; None if it might. Raises what a run does."""
     lake = settings.open_lake()
     if submitted() or settings.refit or not lake.has_catalog():
         return None
@@ -44,7 +41,10 @@ def find_standing(settings: Settings, layer: str) -> Standing | None:
             return None
         if layer not in ("all", "bronze"):
             return Standing(lake, None)
-        counts = _counts(settings, lake)
+        images, quarantine = dataset(lake, IMAGES.name), dataset(lake, QUARANTINE.name)
+        if settings.images is None or images.count_rows() + quarantine.count_rows() > _MOST_FILES:
+            return None
+        counts = known_counts(settings.source(), images.to_table(VERSION), quarantine.to_table([*VERSION, "reason"]))
         return Standing(lake, counts) if counts else None
 
 
@@ -65,10 +65,3 @@ def _tables_stand(settings: Settings, lake: Lake, layer: str) -> bool:
         if (pca["model_id"], pca["variance_target"]) != (model.model_id, settings.variance):
             return False
     return all(stands(table, snapshots, model.model_id) for table in wanted if table not in _GIVEN)
-
-
-def _counts(settings: Settings, lake: Lake) -> Counts | None:
-    files = dataset(lake, IMAGES.name), dataset(lake, QUARANTINE.name)
-    if settings.images is None or sum(table.count_rows() for table in files) > _MOST_FILES:
-        return None
-    return known_counts(settings.source(), files[0].to_table(VERSION), files[1].to_table([*VERSION, "reason"]))

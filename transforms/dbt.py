@@ -36,7 +36,7 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
     Raises the FruitlakeError of a model that failed, RunError with dbt's message, or KeyboardInterrupt.
     """
     target = target_folder(run)
-    parsed = run.cache / "dbt" / "partial_parse.msgpack"  # saves the first run on a new lake a second of parsing
+    parsed = run.options.cache / "dbt" / "partial_parse.msgpack"  # saves a new lake's first run a second
     with _environment(run, target, parsed):
         from dbt.cli.main import dbtRunner  # takes two seconds, unless bootstrap/pipeline.py has imported it
 
@@ -99,7 +99,7 @@ def _said(result: Any) -> str:
 
 def target_folder(run: Run) -> Path:
     """Folder of dbt's artifacts for this lake: manifest, catalog, compiled models, docs."""
-    return artifacts_folder(run.cache, run.lake.uri) / "target"
+    return artifacts_folder(run.options.cache, run.lake.uri) / "target"
 
 
 def artifacts_folder(cache: Path, lake: str) -> Path:

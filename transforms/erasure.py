@@ -125,6 +125,6 @@ def _delete_traces(run: Run) -> None:
     """
     delete_folder(f"{run.lake.uri}/reports")
     delete_folder(run.lake.checkpoints)
-    folder = artifacts_folder(run.cache, run.lake.uri)
+    folder = artifacts_folder(run.options.cache, run.lake.uri)
     shutil.rmtree(folder / "logs", ignore_errors=True)
     (folder / "target" / "run_results.json").unlink(missing_ok=True)

@@ -47,7 +47,7 @@ def _purposes(run: Run, name: str) -> str:
     """The purposes of the batches so far, and of this run's; other layers derive from bronze and need no list."""
     current = run.current(name)
     stated: list[dict[str, Any]] = json.loads(current.properties.get("processing_purposes", "[]")) if current else []
-    mine = {"purpose": run.purpose, "legal_basis": run.legal_basis}
+    mine = {"purpose": run.options.purpose, "legal_basis": run.options.legal_basis}
     if not run.erasing:
         if stated and stated[-1].items() >= mine.items():
             stated[-1]["batches"] += 1

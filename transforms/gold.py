@@ -33,17 +33,17 @@ def fit_pca(run: Run, features: DataFrame, incremental: bool) -> BuildResult | N
     if not run.snapshots[_FEATURES].rows:
         raise RunError("gold is made of silver, which has no features: run `fruitlake run silver` first")
     stored = load_pca(run.lake) if run.current(PCA.name) else None
-    wanted = (run.model_id, run.variance)
-    if stored and incremental and not run.refit and (stored.model_id, stored.variance_target) == wanted:
+    wanted = (run.model_id, run.options.variance)
+    if stored and incremental and not run.options.refit and (stored.model_id, stored.variance_target) == wanted:
         return None
     mine = _scan(run, run.model_id, ["features"])
-    model = VariancePCA(run.variance).fit_scan(mine)
+    model = VariancePCA(run.options.variance).fit_scan(mine)
     row = pa.table(
         {
             "pca_id": [run.id],
             "model_id": [run.model_id],
             "k": [model.k],
-            "variance_target": [run.variance],
+            "variance_target": [run.options.variance],
             "fitted_rows": [model.rows],
             "eigenvalues": [model.eigenvalues],
             "mean": [model.mean],

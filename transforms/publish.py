@@ -98,7 +98,7 @@ def _audited(run: Run, table: Table, change: BuildResult) -> Audited:
         written=change.rows,
         whole=change.rows,
         previous=Previous(rows, base.rows, base.properties.get("pca_id")) if base and rows is not None else None,
-        variance=run.variance,
+        variance=run.options.variance,
         new_files=run.ingestion.accepted if counts else None,
         new_photos=counts.stored if counts else None,
         expected_rows=change.expected,

@@ -8,19 +8,17 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 from catalog.blocklist import block_lists
 from catalog.branch import overtaken
-from catalog.errors import SettingsError
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot, new_run_id
 from expectations.suites import Suites
 from ingestion.bronze import Ingestion, Progress
 from ingestion.counts import Conflict, Counts
-from ingestion.walk import Source
+from transforms.options import RunOptions
 from transforms.quantization import quantized
 from transforms.weights import Featurizer, prepare
 
@@ -65,23 +63,10 @@ class Run:
 
     spark: SparkSession
     lake: Lake
-    images: str | None
-    weights: str
-    variance: float
-    refit: bool
-    engine: str
-    cache: Path
+    options: RunOptions
     progress: Progress
     snapshots: dict[str, Snapshot]
-    max_quarantine_share: float
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
     exported: Featurizer | None = None  # the network in fp32, if it was prepared before the run
-    precision: str = "fp32"
-    device: str = "cpu"
-    commit_every: int | None = None
-    purpose: str | None = None
-    legal_basis: str | None = None
     erasing: bool = False  # rows are deleted on purpose, so tables may shrink
     id: str = field(default_factory=new_run_id)
     outcomes: dict[str, Published] = field(default_factory=dict)
@@ -112,19 +97,19 @@ class Run:
     def ingestion(self) -> Ingestion:
         """The single pass over the photos from which both bronze tables are derived."""
         if self._ingestion is None:
-            if self.images is None:
-                raise SettingsError("photos are needed: give --images FOLDER (or FRUITLAKE_IMAGES)")
-            source = Source(self.images, self.include, self.exclude)
             known = self.table("bronze.images"), self.table("bronze.quarantine")
             given = *known, self.id, self.progress, block_lists(self.lake), self._arrivals
-            self._ingestion = Ingestion(self.spark, source, *given)
+            self._ingestion = Ingestion(self.spark, self.options.source(), *given)
         return self._ingestion
 
     @cached_property
     def featurizer(self) -> Featurizer:
         """The network that computes the features; it is stored in the lake if necessary. Raises WeightsError."""
-        exported = self.exported or prepare(self.weights, self.engine, self.cache, self.lake.uri)
-        return exported if self.precision == "fp32" else quantized(exported, self.lake.uri, self.table("bronze.images"))
+        options = self.options
+        exported = self.exported or prepare(options.weights, options.engine, options.cache, self.lake.uri)
+        if options.precision == "fp32":
+            return exported
+        return quantized(exported, self.lake.uri, self.table("bronze.images"))
 
     @cached_property
     def model_id(self) -> str:

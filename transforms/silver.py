@@ -33,13 +33,13 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
         check_photos(run)
         return None
     slots = run.spark.sparkContext.defaultParallelism
-    most = run.commit_every or slots * _PHOTOS_PER_SLOT
+    most = run.options.commit_every or slots * _PHOTOS_PER_SLOT
     if more := incremental and count > most:
         ids, count = ids.orderBy("image_id").limit(most), most
     if more or not first:
         photos = photos.join(F.broadcast(ids) if count < BROADCAST_IDS else ids, "image_id", "left_semi")
     # by image_id, a hash: tasks are even, regardless of bronze's files, and the same in a retry
-    rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer, run.device)
+    rows = featurize(photos.repartition(_tasks(count, slots), "image_id"), run.featurizer, run.options.device)
     added = rows.withColumns({"model_id": F.lit(run.model_id), "batch": F.lit(run.id)})
     expected = count + lacks.relabelled
     return BuildResult(added, lacks.corrections, expected, replace=not incremental, more=more)

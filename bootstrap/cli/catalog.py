@@ -16,12 +16,12 @@ from catalog.tables import TABLES
 
 app = typer.Typer(no_args_is_help=True, help="Snapshots of the tables, and what AWS keeps of the lake.")
 
-_TABLE = typer.Argument(metavar="TABLE", help="such as gold.fruit_vectors")
-
 
 @app.command()
 @takes("lake database_prefix")
-def history(table: Annotated[str, _TABLE], settings: Settings) -> None:
+def history(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="such as gold.fruit_vectors")], settings: Settings
+) -> None:
     """List a table's snapshots, newest first; readers see the one marked as current."""
     lake = settings.published_lake()
     current = _current(lake, table)

@@ -3,18 +3,12 @@
 One photo is held out of the lake and identified at the end.
 """
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from bootstrap.cli.options import console, say, takes
 from bootstrap.settings import Settings, load
-
-if TYPE_CHECKING:
-    from transforms.run import Run  # other commands need not wait for Spark's imports
 
 _HELD_OUT = "Kiwi Half/kiwi-half_029.jpg"
 
@@ -42,16 +36,6 @@ def demo(settings: Settings) -> None:
     chosen = {"images": str(photos), "weights": "bundled", "exclude": (_HELD_OUT,)}
     run = build(settings.model_copy(update=chosen), "all", console)
     print_run(run, console)
-    _print_lookalikes(run)
-    report_run(run, console)
-    console.print("what `fruitlake identify` says of the photo that the lake has not seen:")
-    describe(_HELD_OUT, open_identifier(run.lake).identify((photos / _HELD_OUT).read_bytes(), count=3))
-    console.print(f"the demo took {time.monotonic() - started:.0f} s; look around with:")
-    say(f"  fruitlake status --lake {run.lake.uri}")
-    say(f"  fruitlake dbt --lake {run.lake.uri} -- docs generate")
-
-
-def _print_lookalikes(run: Run) -> None:
     rows = run.spark.sql(
         "SELECT s.label, photos, spread, other_label, cosine FROM {summary} AS s "
         "JOIN {similarity} AS m ON s.label = m.label AND m.rank = 1 ORDER BY s.label",
@@ -62,3 +46,9 @@ def _print_lookalikes(run: Run) -> None:
     for row in rows:
         table.add_row(row.label, f"{row.photos:,}", f"{row.spread:.2f}", row.other_label, f"{row.cosine:.2f}")
     console.print(table)
+    report_run(run, console)
+    console.print("what `fruitlake identify` says of the photo that the lake has not seen:")
+    describe(_HELD_OUT, open_identifier(run.lake).identify((photos / _HELD_OUT).read_bytes(), count=3))
+    console.print(f"the demo took {time.monotonic() - started:.0f} s; look around with:")
+    say(f"  fruitlake status --lake {run.lake.uri}")
+    say(f"  fruitlake dbt --lake {run.lake.uri} -- docs generate")

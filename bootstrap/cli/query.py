@@ -63,8 +63,7 @@ def query(
     fruitlake query photos_per_label --as-of 2026-11-22T18:45
     """
     if name is None and sql is None:
-        console.print(_listing())
-        return
+        return console.print(_listing())
     if name is not None and sql is not None:
         raise QueryError(f"'{name}' and --sql are two queries: run one at a time")
     format_ = format_of(form, output)
@@ -89,12 +88,8 @@ def query(
 def _engine_of(
     settings: Settings, asked: EngineName | None, as_of: str | None, progress: Callable[[str], None]
 ) -> Engine:
-    """Choose the engine that answers.
-
-    Raises SettingsError if Athena cannot see the lake, or cannot write to the output location; CatalogError if there is
-    no such lake: Athena knows databases only by name, and would query another lake.
-    """
-    lake = settings.published_lake()
+    """Choose the engine that answers. Raises SettingsError if Athena cannot see the lake."""
+    lake = settings.published_lake()  # Athena knows databases only by name, and would query another lake
     moment = moment_of(as_of, lake) if as_of else None
     if (asked or lake.default_engine) == "duckdb":
         from catalog.query.duck import DuckDB
@@ -128,10 +123,7 @@ def _given(params: Sequence[str], **options: str | None) -> dict[str, str]:
 
 
 def _whole_id(start: str, engine: Engine) -> str:
-    """The one image_id that starts with these digits, as tables abbreviate them.
-
-    Raises QueryError if no image_id, or more than one, starts with them.
-    """
+    """The one image_id that starts with these digits, as tables abbreviate them. Raises QueryError unless it is one."""
     digits = start.removesuffix("…").lower()
     if len(digits) == _DIGITS:
         return digits

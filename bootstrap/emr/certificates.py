@@ -11,10 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificates(region: str) -> bytes:
-    """The zip of PEM files that EMR expects, for the private names of a region's nodes.
-
-    The key leaves this process only for the encrypted bucket.
-    """
+    """The zip of PEM files that EMR expects. The key leaves this process only for the encrypted bucket."""
     host = f"*.{region}.compute.internal"
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])

@@ -29,10 +29,7 @@ class Row:
 
 
 def check(values: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Raise EmrError unless a stack can have these parameters: CloudFormation checks each only by itself.
-
-    wanted: those given as options.
-    """
+    """Raise EmrError unless a stack can have these values; wanted: those given as options."""
     vcpus(values["InstanceType"])
     least, most, small = int(values["MinimumNodes"]), int(values["MaximumNodes"]), values["Small"] == "true"
     if least > most:
@@ -45,12 +42,9 @@ def check(values: Mapping[str, str], wanted: Mapping[str, str]) -> None:
 
 
 def quotas(values: Mapping[str, str]) -> list[Row]:
-    """Whether the account's quotas allow the compute that a stack with these parameters starts with.
-
-    The code of Serverless' quota is not confirmed (docs/aws.md, 1).
-    """
+    """Whether the account's quotas allow the compute that a stack with these parameters starts with."""
     small, three = values["Small"] == "true", values["HighAvailability"] == "true"
-    if values["Compute"] == "serverless":
+    if values["Compute"] == "serverless":  # the quota's code is not confirmed (docs/aws.md, 1)
         return [_quota("vCPUs of EMR Serverless", 16 if small else 128, "emr-serverless", "L-D05C8A75")]
     node = vcpus(values["InstanceType"])
     rows = [_quota("vCPUs on demand", node * (1 if small else 7 if three else 2), "ec2", "L-1216C47A")]
@@ -73,7 +67,7 @@ def _quota(what: str, needed: int, service: str, code: str) -> Row:
 
 
 def show_checks(settings: Settings, stack: str, wanted: Mapping[str, str], console: Console) -> bool:
-    """Print every check; returns whether nothing is missing, as far as it could be asked. Raises what `rows` does."""
+    """Print every check; returns whether nothing is missing, as far as it could be asked."""
     found = rows(settings, stack, wanted)
     table = Table("", "what", "found", "what to do")
     for row in found:
@@ -83,8 +77,7 @@ def show_checks(settings: Settings, stack: str, wanted: Mapping[str, str], conso
 
 
 def rows(settings: Settings, stack: str, wanted: Mapping[str, str]) -> list[Row]:
-    """Run every check, in the order in which `up` would fail. Raises EmrError for a region or parameter that is not
-    allowed, AwsError without credentials."""
+    """Run every check, in the order in which `up` would fail."""
     check_catalog_region(settings.regions)
     values = with_defaults(wanted)
     check(values, wanted)

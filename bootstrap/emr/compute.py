@@ -1,15 +1,20 @@
-"""The stack's cluster or Serverless application, with one interface for starting and watching jobs."""
+"""The stack's cluster or Serverless application, with one interface for starting and watching jobs.
 
+A job is run_layer.py in the packaged environment, with the same Python and the same `setting=value` arguments on both.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.emr.jobs import PYTHON, STREAM, conf
 from bootstrap.emr.package import Artifacts, uri
 from bootstrap.emr.requests import Request, ask, explained
 from bootstrap.emr.stack import Stack
 from catalog import aws
 from catalog.errors import EmrError
 
+STREAM = "stream"  # given as layer, runs until it is cancelled
+PYTHON = "./environment/bin/python"
 _ENDED = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
 _SHOWN = 10  # jobs to list
 
@@ -32,10 +37,7 @@ class Cluster:
         return self.state()[0] in _ENDED
 
     def request(self, packaged: Artifacts, arguments: list[str]) -> Request:
-        """AddJobFlowSteps: spark-submit in cluster mode, which returns the job's exit code.
-
-        Raises EmrError if the cluster has ended.
-        """
+        """AddJobFlowSteps: spark-submit in cluster mode. Raises EmrError if the cluster has ended."""
         state, reason = self.state()
         if state in _ENDED:
             why = f" ({explained(reason)})" if reason else ""
@@ -50,8 +52,9 @@ class Cluster:
         if arguments[0] == STREAM:
             properties["spark.yarn.am.attemptFailuresValidityInterval"] = "1h"
         name = f"fruitlake {arguments[0]}"
-        command = ["spark-submit", "--deploy-mode", "cluster", "--name", name, *conf(self.bucket, packaged, properties)]
-        jar = {"Jar": "command-runner.jar", "Args": [*command, uri(self.bucket, packaged.entry), *arguments]}
+        command = ["spark-submit", "--deploy-mode", "cluster", "--name", name]
+        job = [*_conf(self.bucket, packaged, properties), uri(self.bucket, packaged.entry), *arguments]
+        jar = {"Jar": "command-runner.jar", "Args": [*command, *job]}
         steps = [{"Name": name, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}]
         return Request("emr", "AddJobFlowSteps", {"JobFlowId": self.id, "Steps": steps})
 
@@ -113,7 +116,7 @@ class Serverless:
         submit = {  # EMR splits the parameters at spaces and does not support quotes
             "entryPoint": uri(self.bucket, packaged.entry),
             "entryPointArguments": arguments,
-            "sparkSubmitParameters": " ".join(conf(self.bucket, packaged, properties)),
+            "sparkSubmitParameters": " ".join(_conf(self.bucket, packaged, properties)),
         }
         parameters: dict[str, Any] = {
             "applicationId": self.id,
@@ -146,6 +149,18 @@ class Serverless:
     def logs(self, job: str) -> str:
         """The folder of a job run's logs in the bucket."""
         return f"s3://{self.bucket}/logs/applications/{self.id}/jobs/{job}/"
+
+
+def archives(environment: str, project: str) -> dict[str, str]:
+    """Spark properties that ship packages, project and Python to every process of a job, as archives in S3."""
+    return {"spark.archives": f"{environment}#environment,{project}#fruitlake", "spark.pyspark.python": PYTHON}
+
+
+def _conf(bucket: str, packaged: Artifacts, more: Mapping[str, str]) -> list[str]:
+    """Options of spark-submit for these properties and for the archives."""
+    ours = archives(uri(bucket, packaged.environment), uri(bucket, packaged.project))
+    said = {**ours, "spark.executorEnv.AWS_REGION": aws.region(), **more}
+    return [word for name, value in said.items() for word in ("--conf", f"{name}={value}")]
 
 
 def cluster_of(stack: Stack | None) -> Cluster | None:

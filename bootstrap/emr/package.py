@@ -78,10 +78,13 @@ def package(settings: Settings) -> Artifacts:
     here = folder(settings)
     here.mkdir(parents=True, exist_ok=True)
     source = Path(__file__).parent
+    featurizer = prepare(settings.weights, "onnx", settings.cache, str(here))
+    model = f"{featurizer.model_id}.onnx"
+    write_atomically(str(here / model), Path(featurizer.uri).read_bytes())
     artifacts = Artifacts(
         environment=_environment(here),
         project=_project(here),
-        model=_model(settings, here),
+        model=model,
         entry=_keep(here, "run_layer", ".py", (source / "run_layer.py").read_bytes()),
         bootstrap=_keep(here, "bootstrap-emr", ".sh", (source / "bootstrap-emr.sh").read_bytes()),
     )
@@ -169,13 +172,6 @@ def _project(here: Path) -> str:
         _run("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", work, str(copy))
         (wheel,) = Path(work).glob("*.whl")
         return _keep(here, "fruitlake", ".zip", wheel.read_bytes())
-
-
-def _model(settings: Settings, here: Path) -> str:
-    featurizer = prepare(settings.weights, "onnx", settings.cache, str(here))
-    name = f"{featurizer.model_id}.onnx"
-    write_atomically(str(here / name), Path(featurizer.uri).read_bytes())
-    return name
 
 
 def _keep(here: Path, stem: str, suffix: str, content: bytes) -> str:

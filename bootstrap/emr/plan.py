@@ -23,25 +23,19 @@ _DISK_GB = 104  # per node: 40 for the system, from the template, and 64 that EM
 
 @dataclass(frozen=True)
 class Plan:
-    """An estimate. nodes: core and task nodes, without the primary; hours: the cluster's lifetime; cost: in USD.
+    """An estimate."""
 
-    stream, small_stream: USD per hour of a stream, on the smallest cluster and on a single node (`up --small`).
-    """
-
-    nodes: int
+    nodes: int  # core and task nodes, without the primary
     work_hours: float
-    hours: float
-    cost: float
-    stream: float
-    small_stream: float
+    hours: float  # the cluster's lifetime
+    cost: float  # USD
+    stream: float  # USD per hour of a stream, on the smallest cluster
+    small_stream: float  # on a single node (`up --small`)
     assumed: tuple[str, ...]
 
 
 def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = None) -> Plan:
-    """Estimate for this many nodes; by default, the fewest that featurize the photos within an hour, up to 30.
-
-    rate: photos/s per core. Raises EmrError for an instance type that cannot run jobs, or has no price.
-    """
+    """Estimate for this many nodes; by default, the fewest that featurize the photos within an hour, up to 30."""
     prices, cores = read_prices(), vcpus(instance)
     price = prices["instances"].get(instance)
     if price is None:
@@ -52,9 +46,8 @@ def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = Non
     work = node_hours / nodes
     hours = _START_HOURS + work + _IDLE_HOURS
     node = price["ec2"] + price["emr"] + _DISK_GB * prices["disk_gb_month"] / 730
-    # primary, core and one task node run for the whole time, the others only during the work
     endpoints = prices["endpoint"] * ENDPOINTS
-    always = 3 * node + endpoints
+    always = 3 * node + endpoints  # primary, core and one task node; the others only run during the work
     cost = hours * always + (_START_HOURS + work) * max(0, nodes - 2) * node
     assumed = (
         f"{rate:g} photos/s per core: small JPEGs, MobileNetV2 by ONNX Runtime; a vCPU of {instance} counts as a core",
@@ -69,17 +62,14 @@ def plan(photos: int, instance: str, rate: float = RATE, nodes: int | None = Non
 
 
 def show_plan(photos: int, instance: str, rate: float, nodes: int | None, console: Console) -> None:
-    """Print the estimate and what it assumes. Raises EmrError, as `plan` does."""
+    """Print the estimate and what it assumes."""
     made = plan(photos, instance, rate, nodes)
     table = Table("photos", "nodes", "work", "cluster", "cost", title=f"plan for {instance}", title_justify="left")
     hours = f"{made.work_hours:.2f} h", f"{made.hours:.2f} h"
     table.add_row(f"{photos:,}", f"1 primary + {made.nodes}", *hours, f"{made.cost:,.2f} USD")
     console.print(table)
-    stream = (
-        f"a stream: {made.stream:.2f} USD an hour on a primary, a core and a task node, {made.small_stream:.2f} with "
-        "`up --small`"
-    )
-    lines = [stream, *(f"assumed: {line}" for line in made.assumed)]
+    stream = f"a stream: {made.stream:.2f} USD an hour on a primary, a core and a task node"
+    lines = [f"{stream}, {made.small_stream:.2f} with `up --small`", *(f"assumed: {line}" for line in made.assumed)]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@
 import time
 from collections.abc import Callable
 
+from bootstrap.emr import stack
 from bootstrap.emr.requests import Request, ask
 from catalog.errors import EmrError
 
@@ -27,13 +28,13 @@ def stop(application: str, cancel: bool) -> list[Request]:
     ]
 
 
-def rest(request: Request, poll: float) -> None:
+def rest(request: Request) -> None:
     """Wait until no job is left, stop the application, and wait until it has stopped. Raises EmrError on timeout."""
     application = request.parameters["applicationId"]
     name = f"application {application}"
-    _wait(lambda: not _runs(application, *_RUNNING, "CANCELLING"), f"{name} has jobs that are being cancelled", poll)
+    _wait(lambda: not _runs(application, *_RUNNING, "CANCELLING"), f"{name} has jobs that are being cancelled")
     request.send()
-    _wait(lambda: _rests(application), f"{name} has not stopped", poll)
+    _wait(lambda: _rests(application), f"{name} has not stopped")
 
 
 def _rests(application: str) -> bool:
@@ -46,9 +47,9 @@ def _runs(application: str, *states: str) -> list[str]:
     return [run["id"] for run in found["jobRuns"]]
 
 
-def _wait(done: Callable[[], bool], what: str, poll: float) -> None:
+def _wait(done: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + _LONGEST
     while not done():
         if time.monotonic() > deadline:
             raise EmrError(f"{what} after {_LONGEST / 60:.0f} minutes: `fruitlake emr status`, then try again")
-        time.sleep(poll)
+        time.sleep(stack.POLL)

@@ -81,22 +81,16 @@ def with_defaults(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def deployment(operation: str, name: str, parameters: Mapping[str, str]) -> Request:
-    """Request for CreateStack or UpdateStack with these parameters, and defaults for the others.
-
-    CloudFormation is told to delete a stack that it could not create, because a rolled-back stack cannot be updated.
-    """
+    """Request for CreateStack or UpdateStack with these parameters, and defaults for the others."""
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in with_defaults(parameters).items()]
     more = {"TemplateBody": template(), "Parameters": given, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
     tags = [{"Key": "project", "Value": "fruitlake"}, {"Key": "stack", "Value": name}]
-    new = {"OnFailure": "DELETE"} if operation == "CreateStack" else {}
+    new = {"OnFailure": "DELETE"} if operation == "CreateStack" else {}  # a rolled-back stack cannot be updated
     return Request("cloudformation", operation, {"StackName": name, **more, "Tags": tags, **new})
 
 
-def deploy(request: Request, console: Console, poll: float = POLL) -> None:
-    """Send the request and wait until it is done; it is fine if there is nothing to update.
-
-    Raises EmrError with the first failure, AwsError if CloudFormation refuses the request.
-    """
+def deploy(request: Request, console: Console) -> None:
+    """Send the request and wait until it is done. Raises EmrError with the first failure."""
     name = request.parameters["StackName"]
     try:
         identity = request.send()["StackId"]  # also finds a stack that has been deleted
@@ -107,7 +101,7 @@ def deploy(request: Request, console: Console, poll: float = POLL) -> None:
     waiter = aws.client("cloudformation").get_waiter(_WAITERS[request.operation])
     try:
         with console.status(f"stack {name}: {request.operation}, some minutes"), aws.explained(f"stack {name}"):
-            waiter.wait(StackName=identity, WaiterConfig={"Delay": poll, "MaxAttempts": int(_LONGEST / poll)})
+            waiter.wait(StackName=identity, WaiterConfig={"Delay": POLL, "MaxAttempts": int(_LONGEST / POLL)})
     except KeyboardInterrupt:
         console.print(f"stack {name}: CloudFormation continues by itself; `fruitlake emr status` shows its progress")
         raise

@@ -17,7 +17,7 @@ from bootstrap.emr.checks import check, quotas
 from bootstrap.emr.compute import cluster_of
 from bootstrap.emr.package import folder, key, packaged, uploads
 from bootstrap.emr.requests import Request, ask, show
-from bootstrap.emr.stack import POLL, Stack, deploy, deployment, existing, find, with_defaults
+from bootstrap.emr.stack import Stack, deploy, deployment, existing, find, with_defaults
 from bootstrap.settings import Settings
 from catalog import aws
 from catalog.bucket import check_catalog_region
@@ -25,18 +25,9 @@ from catalog.errors import EmrError
 
 
 def bring_up(
-    settings: Settings,
-    name: str,
-    wanted: Mapping[str, str],
-    console: Console,
-    dry_run: bool = False,
-    poll: float = POLL,
+    settings: Settings, name: str, wanted: Mapping[str, str], console: Console, dry_run: bool = False
 ) -> Stack | None:
-    """Deploy the stack with compute. wanted: its parameters. Returns None for a dry run.
-
-    Raises EmrError for an invalid parameter, a missing package, a quota that is too small, a running job on Serverless,
-    or a failure in CloudFormation; RegionError for a region that is not allowed.
-    """
+    """Deploy the stack with compute. wanted: its parameters. Returns None for a dry run. Raises EmrError."""
     check_catalog_region(settings.regions)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name):
         raise EmrError(f"'{name}' cannot name the stack and its bucket: up to 30 of a-z, 0-9 and -, a letter first")
@@ -61,13 +52,11 @@ def bring_up(
     if stack and "ApplicationId" in stack.outputs:
         requests += serverless.stop(stack.outputs["ApplicationId"], cancel=False)
     requests.append(deployment("UpdateStack", name, values))
-    _carry_out(requests, console, dry_run, poll)
+    _carry_out(requests, console, dry_run)
     return None if dry_run else existing(name)
 
 
-def take_down(
-    name: str, console: Console, dry_run: bool = False, poll: float = POLL, cancel_jobs: bool = False
-) -> None:
+def take_down(name: str, console: Console, dry_run: bool = False, cancel_jobs: bool = False) -> None:
     """Deploy the stack without compute. Raises EmrError."""
     stack, requests = existing(name), list[Request]()
     if (cluster := cluster_of(stack)) and stack.parameters.get("HighAvailability") == "true" and not cluster.ended():
@@ -76,21 +65,20 @@ def take_down(
     if "ApplicationId" in stack.outputs:
         requests += serverless.stop(stack.outputs["ApplicationId"], cancel_jobs)
     requests.append(deployment("UpdateStack", name, {**stack.parameters, "Compute": "none"}))
-    _carry_out(requests, console, dry_run, poll)
+    _carry_out(requests, console, dry_run)
 
 
-def _carry_out(requests: list[Request], console: Console, dry_run: bool, poll: float) -> None:
+def _carry_out(requests: list[Request], console: Console, dry_run: bool) -> None:
     """Send the requests one after the other, each when the previous one is done; or only show them."""
     if dry_run:
-        show(requests, console)
-        return
+        return show(requests, console)
     for request in requests:
         if request.service == "cloudformation":
-            deploy(request, console, poll)
+            deploy(request, console)
             continue
         with console.status(f"{request.operation} {request.parameters.get('Key', '')}"):
             if request.operation == "StopApplication":
-                serverless.rest(request, poll)
+                serverless.rest(request)
             else:
                 request.send()
 
@@ -108,12 +96,11 @@ def _check_quotas(values: Mapping[str, str], console: Console) -> None:
 
 
 def _content(bucket: str, new_cluster: bool) -> list[Request]:
-    """Requests for the bucket's other content: the example notebook, a folder for Spark's history, and a new cluster's
-    certificate. A running cluster keeps its certificate, because nodes that join later must have the same one."""
+    """Requests for the bucket's other content."""
     content: dict[str, Path | bytes] = {
         "notebooks/examples/gold.ipynb": Path(__file__).with_name("gold.ipynb"),
         "spark-events/.keep": b"",  # for Spark, a folder exists only if it has an object
     }
-    if new_cluster:
+    if new_cluster:  # a running one keeps its certificate, because nodes that join later must have the same one
         content["certificates/in-transit.zip"] = certificates(aws.region())
     return [Request("s3", "PutObject", {"Bucket": bucket, "Key": name, "Body": body}) for name, body in content.items()]

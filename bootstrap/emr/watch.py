@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -23,10 +24,7 @@ _PAGES = {"history": 18480, "yarn": 8088, "livy": 8998}
 
 def show_status(stack: Stack, console: Console) -> None:
     """Print the stack, its compute, and the last jobs, newest first."""
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
-
+    say = partial(console.print, highlight=False, soft_wrap=True)
     say(f"stack {stack.name}: {stack.state}, bucket {stack.bucket}")
     if "Studio" in stack.outputs and stack.parameters.get("HighAvailability") != "true":  # cannot attach then
         say(f"notebooks: {stack.outputs['Studio']}")
@@ -38,8 +36,7 @@ def show_status(stack: Stack, console: Console) -> None:
     elif "ApplicationId" in stack.outputs:
         say(f"Serverless application {stack.outputs['ApplicationId']}")
     else:
-        say("no compute: `fruitlake emr up` starts it")
-        return
+        return say("no compute: `fruitlake emr up` starts it")
     table = Table("job", "name", "state", title="jobs", title_justify="left")
     for row in compute_of(stack).last_jobs():
         table.add_row(*row)
@@ -60,8 +57,7 @@ def show_logs(stack: Stack, job: str, console: Console) -> None:
 
 
 def _driver_logs(bucket: str, job: str) -> Iterator[str]:
-    """Keys of the logs of a step and its YARN driver, or of a Serverless driver. All clusters and applications are
-    searched, also deleted ones, whose logs remain."""
+    """Keys of the logs of a step and its YARN driver, or of a Serverless driver, of deleted compute, too."""
     for application in _below(bucket, "logs/applications/", "/"):
         yield from _below(bucket, f"{application}jobs/{job}/SPARK_DRIVER/")
     for cluster in _below(bucket, "logs/j-", "/"):
@@ -89,8 +85,7 @@ def _read(bucket: str, key: str) -> str:
 
 
 def tunnel(stack: Stack, page: str, port: int | None) -> list[str]:
-    """The command that forwards a page of the primary node to this machine through AWS' client, without an open port or
-    SSH key. Raises EmrError if there is no running cluster."""
+    """The command that forwards a page of the primary node to this machine. Raises EmrError without a running one."""
     cluster = cluster_of(stack)
     if cluster is None or cluster.ended():
         raise EmrError(f"stack '{stack.name}' has no running cluster: `fruitlake emr up` starts one")

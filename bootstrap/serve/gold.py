@@ -55,12 +55,9 @@ class CurrentGold:
         self.gold: Gold | None = self._load(self._versions())
 
     def refresh(self) -> None:
-        """Load the lake's current snapshot if it is a new one. Blocks meanwhile; other threads use the old snapshot.
-
-        If all photos of the lake have been erased, nothing is kept in memory.
-        """
+        """Load the lake's current snapshot if it is a new one. Blocks meanwhile; other threads use the old snapshot."""
         versions = self._versions()
-        if versions[0] is None:
+        if versions[0] is None:  # all photos have been erased
             self.gold = None
         elif self.gold is None or versions != self.gold.versions:
             self.gold = self._load(versions)

@@ -39,10 +39,12 @@ def pretended(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def emr_aws(aws: AwsServer) -> Iterator[AwsServer]:
-    """An empty moto server, with gaps in moto filled."""
+    """An empty moto server, with gaps in moto filled; it is asked often, because nothing takes long."""
     forget_stacks()
     with pytest.MonkeyPatch.context() as patch:
         fill_gaps(patch)
+        for module in ("stack", "submit"):
+            patch.setattr(f"bootstrap.emr.{module}.POLL", 0.01)
         yield aws
 
 

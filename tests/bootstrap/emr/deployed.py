@@ -22,7 +22,7 @@ QUIET = Console(quiet=True)
 
 
 def up(settings: Settings, **wanted: str) -> Stack:
-    stack = bring_up(settings, "fruitlake", {"Compute": "cluster"} | wanted, QUIET, poll=0.01)
+    stack = bring_up(settings, "fruitlake", {"Compute": "cluster"} | wanted, QUIET)
     assert stack is not None
     return stack
 

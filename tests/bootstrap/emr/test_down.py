@@ -17,7 +17,7 @@ from tests.template import ACCOUNT
 def test_down_ends_the_cluster_and_keeps_the_lake(emr_aws: AwsServer, pretended: Settings) -> None:
     stack = up(pretended)
     emr_aws.s3.put_object(Bucket=stack.bucket, Key="lake/a", Body=b"a")
-    take_down("fruitlake", QUIET, poll=0.01)
+    take_down("fruitlake", QUIET)
     assert cluster(emr_aws, stack.outputs["ClusterId"])["Status"]["State"] == "TERMINATED"
     after = existing("fruitlake")
     assert "ClusterId" not in after.outputs
@@ -27,7 +27,7 @@ def test_down_ends_the_cluster_and_keeps_the_lake(emr_aws: AwsServer, pretended:
 def test_three_primaries_lose_their_protection_before_they_go_down(emr_aws: AwsServer, pretended: Settings) -> None:
     stack = up(pretended, HighAvailability="true")
     assert cluster(emr_aws, stack.outputs["ClusterId"])["TerminationProtected"]
-    take_down("fruitlake", QUIET, poll=0.01)
+    take_down("fruitlake", QUIET)
     assert cluster(emr_aws, stack.outputs["ClusterId"])["Status"]["State"] == "TERMINATED"
 
 
@@ -48,7 +48,7 @@ def test_a_started_application_is_stopped_before_it_changes_or_goes(
 ) -> None:
     stack, backend = started(pretended)
     if then == "down":
-        take_down("fruitlake", QUIET, poll=0.01)
+        take_down("fruitlake", QUIET)
     elif then == "a cluster":
         assert "ClusterId" in up(pretended).outputs
     else:
@@ -61,10 +61,10 @@ def test_a_job_on_serverless_is_not_pulled_from_under(emr_aws: AwsServer, preten
     stack, backend = started(pretended)
     (run,) = backend.job_runs[stack.outputs["ApplicationId"]]
     run.state = "RUNNING"
-    for change in (lambda: take_down("fruitlake", QUIET, poll=0.01), lambda: up(pretended)):
+    for change in (lambda: take_down("fruitlake", QUIET), lambda: up(pretended)):
         with pytest.raises(EmrError, match=rf"job {run.id} is running on Serverless.*down --cancel-jobs"):
             change()
     assert existing("fruitlake").outputs["ApplicationId"] == stack.outputs["ApplicationId"]
-    take_down("fruitlake", QUIET, poll=0.01, cancel_jobs=True)
+    take_down("fruitlake", QUIET, cancel_jobs=True)
     assert run.state == "CANCELLED"
     assert "ApplicationId" not in existing("fruitlake").outputs

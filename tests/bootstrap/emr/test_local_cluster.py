@@ -18,7 +18,7 @@ import numpy as np
 import pyspark
 import pytest
 
-from bootstrap.emr import jobs
+from bootstrap.emr import compute, submit
 from bootstrap.emr.package import PYTHON, Artifacts
 from tests.lakes import Lake
 
@@ -66,12 +66,12 @@ class Node:
         )
 
     def submit(self, artifacts: Artifacts, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-        archives = jobs.archives(str(self.packages / artifacts.environment), str(self.packages / artifacts.project))
+        archives = compute.archives(str(self.packages / artifacts.environment), str(self.packages / artifacts.project))
         return self._submit("local-cluster[2,1,2048]", archives, artifacts, arguments)
 
     def submit_alone(self, artifacts: Artifacts, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         """Submit to a driver without executors, for jobs that need none; only the job's folder is unpacked."""
-        python = {"spark.pyspark.python": jobs.PYTHON}
+        python = {"spark.pyspark.python": compute.PYTHON}
         return self._submit("local[1]", python, artifacts, arguments)
 
     def _submit(
@@ -130,7 +130,7 @@ def made_by_cluster(node: Node, packaged: Artifacts, built: Lake) -> tuple[Lake,
     """A lake of the same photos, built by the submitted job, and the job's output."""
     lake = Lake(built.photos, node.home / "lake", built.cache)
     places = {"lake": str(lake.path), "images": str(lake.photos), "weights": str(node.packages / packaged.model)}
-    arguments = jobs.arguments("all", lake.settings(), **places)
+    arguments = submit.arguments("all", lake.settings(), **places)
     done = node.submit(packaged, arguments)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return lake, done.stdout

@@ -102,7 +102,7 @@ def test_who_may_not_ask_for_quotas_may_still_start(
 
     monkeypatch.setattr(ServiceQuotasBackend, "get_service_quota", denied)
     said = io.StringIO()
-    assert bring_up(pretended, "fruitlake", {"Compute": "cluster"}, Console(file=said, width=300), poll=0.01)
+    assert bring_up(pretended, "fruitlake", {"Compute": "cluster"}, Console(file=said, width=300))
     assert "8 start at once; it cannot be asked how many are allowed (service-quotas: no permission" in said.getvalue()
 
 

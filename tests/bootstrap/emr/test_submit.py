@@ -10,9 +10,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.emr.responses import ElasticMapReduceResponse
 from rich.console import Console
 
-from bootstrap.emr import jobs
 from bootstrap.emr.stack import Stack
-from bootstrap.emr.submit import submit
+from bootstrap.emr.submit import arguments, submit
 from bootstrap.emr.watch import show_status
 from bootstrap.settings import Settings, load
 from catalog.errors import EmrError
@@ -26,7 +25,7 @@ def test_a_step_runs_the_packaged_layer_in_cluster_mode(stack: Stack, pretended:
     said = io.StringIO()
     settings = pretended.model_copy(update={"variance": 0.8})
     with ending("COMPLETED"):
-        submit(settings, "fruitlake", "silver", Console(file=said, width=200), poll=0.01)
+        submit(settings, "fruitlake", "silver", Console(file=said, width=200))
     arguments = the_step().args
     artifacts = f"s3://{stack.bucket}/artifacts"
     assert arguments[:3] == ["spark-submit", "--deploy-mode", "cluster"]
@@ -53,7 +52,7 @@ def test_globs_and_catalogs_reach_the_job_as_they_were_given(monkeypatch: pytest
     for name, value in given.items():
         monkeypatch.setenv(f"FRUITLAKE_{name}", value)
     settings = load()
-    passed = dict(word.split("=", 1) for word in jobs.arguments("gold", settings)[1:])
+    passed = dict(word.split("=", 1) for word in arguments("gold", settings)[1:])
     for name, value in passed.items():
         monkeypatch.setenv(f"FRUITLAKE_{name.upper()}", value)
     assert load() == settings
@@ -65,14 +64,14 @@ def test_a_failed_step_says_its_reason_and_where_the_logs_are(stack: Stack, pret
         ending("FAILED", Reason="Application failed.", Message="exit status 1", LogFile="s3://x"),
         pytest.raises(EmrError) as failure,
     ):
-        submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
+        submit(pretended, "fruitlake", "gold", QUIET)
     assert "gold failed: Application failed. exit status 1" in str(failure.value)
     assert f"s3://{stack.bucket}/logs/{stack.outputs['ClusterId']}/steps/{the_step().id}/" in str(failure.value)
 
 
 def test_a_cancelled_step_is_no_success(stack: Stack, pretended: Settings) -> None:
     with ending("CANCELLED"), pytest.raises(EmrError, match="cancelled"):
-        submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
+        submit(pretended, "fruitlake", "gold", QUIET)
 
 
 def test_stopping_the_command_leaves_the_job_and_says_so(stack: Stack, pretended: Settings) -> None:
@@ -96,7 +95,7 @@ def test_credentials_that_expire_meanwhile_are_no_failure_of_the_job(
 
     monkeypatch.setattr(ElasticMapReduceResponse, "describe_step", expired)
     with pytest.raises(EmrError) as failure:
-        submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
+        submit(pretended, "fruitlake", "gold", QUIET)
     assert re.search(rf"refuses the credentials.*aws sso login.*job {the_step().id} continues", str(failure.value))
 
 
@@ -114,7 +113,7 @@ def test_throttled_questions_are_asked_again(
     describe = ElasticMapReduceResponse.describe_step
     monkeypatch.setattr(ElasticMapReduceResponse, "describe_step", throttled)
     with ending("COMPLETED"):
-        submit(pretended, "fruitlake", "gold", QUIET, poll=0.01)
+        submit(pretended, "fruitlake", "gold", QUIET)
     assert len(asked) >= 3
 
 
@@ -135,7 +134,7 @@ def test_a_dry_run_shows_exactly_the_step_that_is_sent(stack: Stack, pretended: 
     request = shown_job(pretended, "bronze")[-1]
     assert (request["service"], request["operation"], request["region"]) == ("emr", "AddJobFlowSteps", REGION)
     with ending("COMPLETED"):
-        submit(pretended, "fruitlake", "bronze", QUIET, poll=0.01)
+        submit(pretended, "fruitlake", "bronze", QUIET)
     (step,) = request["parameters"]["Steps"]
     assert step["HadoopJarStep"]["Args"] == the_step().args
     assert request["parameters"]["JobFlowId"] == stack.outputs["ClusterId"]
@@ -150,7 +149,7 @@ def test_only_what_is_missing_is_uploaded(emr_aws: AwsServer, stack: Stack, pret
 def test_serverless_gets_the_same_job(emr_aws: AwsServer, pretended: Settings) -> None:
     stack = up(pretended, Compute="serverless")
     said = io.StringIO()
-    submit(pretended, "fruitlake", "all", Console(file=said, width=200), poll=0.01)
+    submit(pretended, "fruitlake", "all", Console(file=said, width=200))
     ((run,),) = get_backend("emr-serverless")[ACCOUNT][REGION].job_runs.values()
     driver: Any = run.job_driver
     spark = driver["sparkSubmit"]

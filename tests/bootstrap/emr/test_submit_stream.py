@@ -17,7 +17,7 @@ from tests.emr import the_step
 def test_a_stream_on_a_cluster_is_a_step_that_goes_on(stack: Stack, pretended: Settings) -> None:
     said = io.StringIO()
     with ending("RUNNING"):
-        submit(pretended, "fruitlake", "stream", Console(file=said, width=200), poll=0.01)
+        submit(pretended, "fruitlake", "stream", Console(file=said, width=200))
     arguments = the_step().args
     assert arguments[arguments.index(f"s3://{stack.bucket}/artifacts/run_layer-1.py") + 1] == "stream"
     assert "spark.yarn.am.attemptFailuresValidityInterval=1h" in arguments, "two failures in a year would end it"
@@ -32,7 +32,7 @@ def test_a_stream_on_serverless_is_started_again_and_never_times_out(emr_aws: Aw
     assert said["stream"]["executionTimeoutMinutes"] == 0, "EMR's default is twelve hours"
     assert said["stream"]["retryPolicy"] == {"maxFailedAttemptsPerHour": 5}
     assert not {"mode", "executionTimeoutMinutes", "retryPolicy"} & said["all"].keys()
-    submit(pretended, "fruitlake", "stream", QUIET, poll=0.01)  # botocore knows these parameters
+    submit(pretended, "fruitlake", "stream", QUIET)  # botocore knows these parameters
 
 
 def test_a_stream_reads_the_queue_of_a_stack_that_has_one(emr_aws: AwsServer, pretended: Settings) -> None:

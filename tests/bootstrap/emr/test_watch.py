@@ -50,7 +50,7 @@ def test_logs_are_the_steps_and_its_drivers(emr_aws: AwsServer, stack: Stack) ->
     show_logs(stack, step, Console(file=said, width=200))
     assert "error: there is no 's3://x'" in said.getvalue()
     assert "an executor" not in said.getvalue()
-    take_down("fruitlake", QUIET, poll=0.01)
+    take_down("fruitlake", QUIET)
     show_logs(existing("fruitlake"), step, Console(file=said, width=200))
     assert said.getvalue().count("error: there is no 's3://x'") == 2, "logs outlive their cluster"
 

@@ -9,5 +9,5 @@ def model(dbt, run):
     dbt.ref("quarantine")  # rejected files are recorded before accepted ones become visible
     rows = run.ingestion.images()
     if rows is not None or run.current("bronze.images") is None:
-        run.ingestion.check_quarantined(run.max_quarantine_share)
+        run.ingestion.check_quarantined(run.options.max_quarantine_share)
     return None if rows is None else BuildResult(rows, corrections=run.ingestion.corrections())
