@@ -24,11 +24,11 @@ from catalog.erasures import Erasure, Record, finish
 from catalog.lake import Lake
 from catalog.maintenance import carry_out, drop_deleted_entries, forget, plan
 from catalog.storage import delete_folder
+from catalog.stored_pca import load_pca
 from catalog.tables import TABLES
 from transforms.dbt import artifacts_folder, build_models
 from transforms.publish import publish
 from transforms.run import BuildResult, Run
-from transforms.stored_pca import load_pca
 
 _VIEW = "fruitlake_unwanted"
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
+from catalog.stored_pca import StoredPca, load_pca
 from ingestion.admission import admit
 from transforms.neighbours import Neighbour, Neighbours, load_neighbours
 from transforms.network import Network, load_network, to_pixels
-from transforms.stored_pca import StoredPca, load_pca
 from transforms.weights import of_lake
 
 _VECTORS = "gold.fruit_vectors"
