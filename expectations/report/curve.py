@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from expectations.report.contents import Variance
+from catalog.stored_pca import StoredPca
 
 _STEP = 0.25  # percent of the width; components closer than this look the same
-
 
 Ticks = tuple[tuple[float, str], ...]  # position in percent of the axis, and text
 
@@ -24,22 +23,23 @@ class Curve:
     y_ticks: Ticks
 
 
-def curve(variance: Variance) -> Curve:
+def curve(pca: StoredPca) -> Curve:
     """Compute the curve of a PCA, as SVG paths and ticks."""
-    count = len(variance.cumulative)
+    cumulative = pca.cumulative
+    count = len(cumulative)
     points: list[tuple[float, float]] = []
-    for component, share in enumerate(variance.cumulative, 1):
+    for component, share in enumerate(cumulative, 1):
         x = _across(component, count)
-        if not points or x - points[-1][0] >= _STEP or component in (variance.k, count):
+        if not points or x - points[-1][0] >= _STEP or component in (pca.k, count):
             points.append((x, _down(share)))
     line = "L".join(f"{x:.2f} {y:.2f}" for x, y in points)
     ticks = [t for e in range(5) for t in (10**e, 3 * 10**e) if t <= count]
     return Curve(
         path=f"M{line}",
         area=f"M{points[0][0]:.2f} 100L{line}L{points[-1][0]:.2f} 100Z" if points else "",
-        k_x=_across(variance.k, count),
-        k_y=_down(variance.kept),
-        target_y=_down(variance.target),
+        k_x=_across(pca.k, count),
+        k_y=_down(pca.kept),
+        target_y=_down(pca.variance_target),
         x_ticks=tuple((_across(t, count), f"{t:,}") for t in ticks),
         y_ticks=tuple((_down(s / 100), f"{s} %") for s in (0, 25, 50, 75, 100)),
     )
