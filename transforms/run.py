@@ -84,8 +84,8 @@ class Run:
     legal_basis: str | None = None
     erasing: bool = False  # rows are deleted on purpose, so tables may shrink
     id: str = field(default_factory=new_run_id)
+    arrivals: DataFrame | None = None  # the files to ingest, as `list_source` has them; None: all of images
     outcomes: dict[str, Published] = field(default_factory=dict)
-    _arrivals: DataFrame | None = None
     _ingestion: Ingestion | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
@@ -104,10 +104,6 @@ class Run:
             if (mine and mine.id) != (theirs and theirs.id):
                 raise overtaken(table)
 
-    def ingest_only(self, arrivals: DataFrame) -> None:
-        """Ingest these files, as `list_source` has them, instead of all of `images`."""
-        self._arrivals = arrivals
-
     @property
     def ingestion(self) -> Ingestion:
         """The single pass over the photos from which both bronze tables are derived."""
@@ -116,7 +112,7 @@ class Run:
                 raise SettingsError("photos are needed: give --images FOLDER (or FRUITLAKE_IMAGES)")
             source = Source(self.images, self.include, self.exclude)
             known = self.table("bronze.images"), self.table("bronze.quarantine")
-            given = *known, self.id, self.progress, block_lists(self.lake), self._arrivals
+            given = *known, self.id, self.progress, block_lists(self.lake), self.arrivals
             self._ingestion = Ingestion(self.spark, source, *given)
         return self._ingestion
 
@@ -150,7 +146,7 @@ class Run:
                 released.callback(rows.unpersist)
             if self._ingestion:
                 released.callback(self._ingestion.close)
-            if self._arrivals is None:
+            if self.arrivals is None:
                 self.suites.write_docs()
 
     def ingested(self) -> Counts | None:
