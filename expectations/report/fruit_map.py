@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from pyspark.sql import Row
-
 from expectations.report.contents import Contents
 
 _MARGIN = 5.0  # percent of the map
@@ -50,7 +48,20 @@ def fruit_map(contents: Contents, labels: Sequence[str]) -> tuple[list[Cloud], d
         ],
         "thumbnails": [base64.b64encode(jpeg).decode() for jpeg in jpegs.values()],
     }
-    clouds = _clouds(points, places, numbers)
+    by_label: dict[str, list[tuple[float, float]]] = {label: [] for label in labels}
+    for point, place in zip(points, places, strict=True):
+        by_label[point.label].append(place)
+    clouds = [
+        Cloud(
+            numbers[label],
+            label,
+            "".join(f"M{x:.2f} {y:.2f}h0" for x, y in found),
+            min(max(median(x for x, _ in found), _EDGE), 100 - _EDGE),
+            median(y for _, y in found),
+        )
+        for label, found in by_label.items()
+        if found
+    ]
     _move_names_apart(clouds)
     return clouds, data
 
@@ -61,22 +72,6 @@ def _spread(numbers: list[float]) -> list[float]:
     if high <= low:
         return [50.0] * len(numbers)
     return [_MARGIN + (100 - 2 * _MARGIN) * (n - low) / (high - low) for n in numbers]
-
-
-def _clouds(points: Sequence[Row], places: Sequence[tuple[float, float]], numbers: dict[str, int]) -> list[Cloud]:
-    by_label: dict[str, list[tuple[float, float]]] = {}
-    for point, place in zip(points, places, strict=True):
-        by_label.setdefault(point.label, []).append(place)
-    return [
-        Cloud(
-            numbers[label],
-            label,
-            "".join(f"M{x:.2f} {y:.2f}h0" for x, y in found),
-            min(max(median(x for x, _ in found), _EDGE), 100 - _EDGE),
-            median(y for _, y in found),
-        )
-        for label, found in sorted(by_label.items(), key=lambda item: numbers[item[0]])
-    ]
 
 
 def _move_names_apart(clouds: Sequence[Cloud]) -> None:

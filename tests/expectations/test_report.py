@@ -149,10 +149,10 @@ def test_audits_are_read_as_stored_first_what_did_not_pass() -> None:
 
 def test_the_curve_marks_k_and_the_target() -> None:
     drawn = curve(PCA)
-    assert drawn.k_y == pytest.approx(8)
-    assert drawn.target_y == pytest.approx(10)
-    assert 0 < drawn.k_x < 100
-    assert drawn.path.count("L") == 2
+    assert drawn["k_y"] == pytest.approx(8)
+    assert drawn["target_y"] == pytest.approx(10)
+    assert 0 < drawn["k_x"] < 100
+    assert drawn["path"].count("L") == 2
 
 
 def test_colours_of_many_labels_differ() -> None:
