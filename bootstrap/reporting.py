@@ -3,6 +3,8 @@
 Run ──facts──▶ expectations.report ──▶ <lake>/reports/index.html
 """
 
+from datetime import UTC, datetime
+
 from rich.console import Console
 
 from bootstrap.session import start, starting
@@ -12,7 +14,6 @@ from catalog.errors import FruitlakeError
 from catalog.lake import Lake
 from catalog.storage import exists
 from expectations.report import RunFacts, TableOutcome, write_report
-from expectations.report.facts import now
 from transforms.run import Run
 from transforms.spark_error import reason_of
 
@@ -54,4 +55,5 @@ def facts(run: Run, failure: FruitlakeError | None = None) -> RunFacts:
         if o.snapshot
     )
     reason = str(failure) if failure else None
-    return RunFacts(run.id, tables, run.ingested(), tuple(run.conflicts()), reason, now())
+    ended_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunFacts(run.id, tables, run.ingested(), tuple(run.conflicts()), reason, ended_at)

@@ -77,7 +77,7 @@ class StreamBuilder:
             pca = run.current(PCA.name)
             if arrivals and pca and pca.properties.get("model_id") == run.model_id:
                 listed = pa.Table.from_batches([to_arrow([arrival.file for arrival in arrivals])])
-                run.ingest_only(run.spark.createDataFrame(listed))
+                run.arrivals = run.spark.createDataFrame(listed)
                 build_models(run, *_LIVE)
             else:
                 build_models(run, *self._selected())

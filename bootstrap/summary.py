@@ -64,7 +64,7 @@ def print_pca(run: Run, console: Console) -> None:
     """Print how much variance the PCA keeps, for the photos it was fitted on and for those added since."""
     if "gold.pca" not in run.outcomes or run.current("gold.pca") is None:
         return
-    from transforms.stored_pca import load_pca
+    from catalog.stored_pca import load_pca
 
     stored = load_pca(run.lake)
     k, total = len(stored.components), stored.eigenvalues.sum()

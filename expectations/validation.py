@@ -17,19 +17,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from catalog.scan import FileScan
-from catalog.tables import Table
+from catalog.tables import Table, arrow_schema
 from expectations.check_result import key_in_words
 
 _CHUNK = 32 * 1024 * 1024  # bytes of rows per pandera call; each call costs 5 ms by itself
 _EXAMPLES = 5
 _FOUND = "column string, check string, rows bigint, examples array<string>"
-_SCHEMA = pa.schema(
-    [("column", pa.string()), ("check", pa.string()), ("rows", pa.int64()), ("examples", pa.list_(pa.string()))]
-)
 _CHECKED = ""  # in place of a check's name: the row counts the rows that were validated
 
 Batches = Iterable[pa.RecordBatch]
-Validate = Callable[[Batches], Iterator[pa.RecordBatch]]
 
 
 @dataclass
@@ -93,7 +89,7 @@ def _repeated(table: Table, rows: int, examples: list[dict[str, object]]) -> Vio
     return Violation(", ".join(table.key), "unique", rows, [key_in_words(row) for row in examples])
 
 
-def _validate(table: Table, k: int | None) -> Validate:
+def _validate(table: Table, k: int | None) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     def validate(batches: Batches) -> Iterator[pa.RecordBatch]:
         os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core, and small tables need no more
         import polars as pl
@@ -107,7 +103,7 @@ def _validate(table: Table, k: int | None) -> Validate:
                 wrong = rows.select(table.key) if where is None else rows.select(table.key).filter(where)
                 examples = [key_in_words(row) for row in wrong.head(_EXAMPLES).to_dicts()]
                 found.append(Violation(column, check, len(wrong), examples))
-            yield pa.RecordBatch.from_pylist([asdict(violation) for violation in found], _SCHEMA)
+            yield pa.RecordBatch.from_pylist([asdict(violation) for violation in found], arrow_schema(_FOUND))
 
     return validate
 

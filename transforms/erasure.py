@@ -24,11 +24,11 @@ from catalog.erasures import Erasure, Record, finish
 from catalog.lake import Lake
 from catalog.maintenance import carry_out, drop_deleted_entries, forget, plan
 from catalog.storage import delete_folder
+from catalog.stored_pca import load_pca
 from catalog.tables import TABLES
 from transforms.dbt import artifacts_folder, build_models
 from transforms.publish import publish
 from transforms.run import BuildResult, Run
-from transforms.stored_pca import load_pca
 
 _VIEW = "fruitlake_unwanted"
 
@@ -56,7 +56,9 @@ def carry_out_erasure(run: Run, erasure: Erasure) -> str:
     else:
         for table in PHOTO_TABLES:
             _delete(run, table, unwanted(erasure, table))
-        _rebuild_gold(run, erasure)
+        if run.current("gold.pca") and run.current("gold.fruit_vectors"):
+            marts = "label_summary", "label_similarity", "label_suspects"
+            build_models(run, *(("tag:gold",) if erasure.refit else marts))
     _delete_traces(run)
     expired = sum(forget(run.spark, run.lake, table) for table in run.lake.existing_tables())
     carry_out(run.spark, run.lake, plan(run.spark, run.lake, timedelta(0), at_once=True))
@@ -97,15 +99,6 @@ def _condition(run: Run, values: Unwanted) -> str:
             rows.createOrReplaceTempView(f"{_VIEW}_{column}")
             conditions.append(f"{column} IN (SELECT {column} FROM {_VIEW}_{column})")
     return " OR ".join(conditions)
-
-
-def _rebuild_gold(run: Run, erasure: Erasure) -> None:
-    """Rebuild the marts from the remaining vectors; with refit, also the PCA and all of gold from silver."""
-    if run.current("gold.pca") is None:
-        return
-    models = ["tag:gold"] if erasure.refit else ["label_summary", "label_similarity", "label_suspects"]
-    if run.current("gold.fruit_vectors"):
-        build_models(run, *models)
 
 
 def _drop_tables(run: Run) -> None:

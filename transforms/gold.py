@@ -14,11 +14,11 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from catalog.errors import RunError
 from catalog.scan import FileScan, data_files
+from catalog.stored_pca import load_pca
 from catalog.tables import PCA
 from transforms.incremental import lacking
-from transforms.pca import VariancePCA
+from transforms.pca import VariancePCA, VariancePCAModel
 from transforms.run import BuildResult, Run
-from transforms.stored_pca import StoredPca, load_pca
 
 _VECTORS = "gold.fruit_vectors"
 _FEATURES = "silver.image_features"
@@ -60,23 +60,24 @@ def project(run: Run, features: DataFrame, pca: DataFrame, incremental: bool) ->
     None if there are none.
     """
     stored = load_pca(run.lake)
+    model = VariancePCAModel(stored.mean, stored.components, stored.eigenvalues, stored.fitted_rows)
     current = run.current(_VECTORS)
     replace = current is None or not incremental or current.properties.get("pca_id") != stored.pca_id
     if replace:
         scan = _scan(run, stored.model_id, ["image_id", "label", "features"])
-        return BuildResult(_vectors(scan, stored), replace=True)
+        return BuildResult(_vectors(model, scan, stored.pca_id), replace=True)
     lacks = lacking(run, _FEATURES, _VECTORS, upstream_model=stored.model_id)
     if not lacks.count and lacks.corrections is None:
         return None
     new = _scan(run, stored.model_id, ["image_id", "label", "features"], lacks.batches)
     # a batch may have been partly projected
-    rows = _vectors(new, stored).join(lacks.image_ids, "image_id", "left_semi")
-    shares = stored.model.explained(new) if lacks.count else None
+    rows = _vectors(model, new, stored.pca_id).join(lacks.image_ids, "image_id", "left_semi")
+    shares = model.explained(new) if lacks.count else None
     return BuildResult(rows, lacks.corrections, expected=lacks.count + lacks.relabelled, explained=shares)
 
 
-def _vectors(features: FileScan, stored: StoredPca) -> DataFrame:
-    return stored.model.project(features, _KEPT).withColumn("pca_id", F.lit(stored.pca_id))
+def _vectors(model: VariancePCAModel, features: FileScan, pca_id: str) -> DataFrame:
+    return model.project(features, _KEPT).withColumn("pca_id", F.lit(pca_id))
 
 
 def _scan(run: Run, model_id: str, columns: list[str], batches: list[str] | None = None) -> FileScan:

@@ -12,10 +12,10 @@ import numpy as np
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
+from catalog.stored_pca import StoredPca, load_pca
 from ingestion.admission import admit
 from transforms.neighbours import Neighbour, Neighbours, load_neighbours
 from transforms.network import Network, load_network, to_pixels
-from transforms.stored_pca import StoredPca, load_pca
 from transforms.weights import of_lake
 
 _VECTORS = "gold.fruit_vectors"
@@ -57,22 +57,22 @@ class Identification:
     basis: Basis
 
 
+@dataclass(frozen=True)
 class Identifier:
     """Identifies photos with one snapshot of gold. Thread-safe."""
 
-    def __init__(self, network: Network, pca: StoredPca, neighbours: Neighbours, snapshot_id: int) -> None:
-        self._network = network
-        self._pca = pca
-        self._neighbours = neighbours
-        self.basis = Basis(pca.model_id, pca.pca_id, snapshot_id)
+    network: Network
+    pca: StoredPca
+    neighbours: Neighbours
+    basis: Basis
 
     def identify(self, photo: bytes, count: int = 10) -> Identification:
         """Identify a photo. Raises Rejected for a file that the lake would reject."""
         content, _ = admit(photo)
-        [vector] = self._pca.project(self._network.run(to_pixels(content)[np.newaxis]))
-        nearest = self._neighbours.nearest(vector, max(count, _VOTES))
+        [vector] = self.pca.project(self.network.run(to_pixels(content)[np.newaxis]))
+        nearest = self.neighbours.nearest(vector, max(count, _VOTES))
         label, confidence = _vote(nearest[:_VOTES])
-        limit = self._neighbours.limits[nearest[0].label]
+        limit = self.neighbours.limits[nearest[0].label]
         unlike = limit is not None and nearest[0].distance > limit
         return Identification(label, confidence, unlike, limit, nearest[:count], self.basis)
 
@@ -96,8 +96,8 @@ def open_identifier(lake: Lake) -> Identifier:
         raise CatalogError(f"'{lake.uri}' has no vectors yet: build them with `fruitlake run gold`")
     pca = _pca_of(lake, snapshot.properties["pca_id"])
     featurizer = of_lake(lake.uri, pca.model_id)
-    network = load_network(featurizer)
-    return Identifier(network, pca, load_neighbours(lake, snapshot), snapshot.id)
+    basis = Basis(pca.model_id, pca.pca_id, snapshot.id)
+    return Identifier(load_network(featurizer), pca, load_neighbours(lake, snapshot), basis)
 
 
 def _pca_of(lake: Lake, pca_id: str) -> StoredPca:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from catalog.scan import FileScan, data_files
-from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY
+from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, arrow_schema
 from transforms.arrow import to_matrix
 from transforms.run import BuildResult, Run
 
@@ -54,10 +54,7 @@ def _parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             mean = mine.mean(axis=0)
             _add(found, label, (len(mine), mean, float(((mine - mean) ** 2).sum())))
     rows = [{"label": label, "n": n, "mean": mean, "squares": squares} for label, (n, mean, squares) in found.items()]
-    schema = pa.schema(
-        [("label", pa.string()), ("n", pa.int64()), ("mean", pa.list_(pa.float64())), ("squares", pa.float64())]
-    )
-    yield pa.RecordBatch.from_pylist(rows, schema)
+    yield pa.RecordBatch.from_pylist(rows, arrow_schema(_PARTS))
 
 
 def _add(found: dict[str, Part], label: str, part: Part) -> None:

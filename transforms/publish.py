@@ -14,7 +14,8 @@ from pyspark.sql import DataFrame
 
 from catalog.branch import AuditBranch
 from catalog.erasures import check_none_since
-from catalog.scan import FileScan, dataset, dataset_of
+from catalog.scan import FileScan, dataset_of
+from catalog.stored_pca import load_pca
 from catalog.tables import IMAGES, PCA, TABLES, Table
 from expectations.audit import check_schema, validate
 from expectations.audited import Audited, PcaInUse, Previous
@@ -93,6 +94,7 @@ def _audited(run: Run, table: Table, change: BuildResult) -> Audited:
     """The change, with what the run knows about it; its rows are those that are to be written."""
     base, rows = run.current(table.name), run.table(table.name)
     counts = run.ingested() if table is IMAGES else None
+    pca = load_pca(run.lake) if table.layer == "gold" and table is not PCA and run.current(PCA.name) else None
     return Audited(
         table,
         written=change.rows,
@@ -102,7 +104,7 @@ def _audited(run: Run, table: Table, change: BuildResult) -> Audited:
         new_files=run.ingestion.accepted if counts else None,
         new_photos=counts.stored if counts else None,
         expected_rows=change.expected,
-        pca=_pca(run) if table.layer == "gold" and table is not PCA else None,
+        pca=PcaInUse(pca.pca_id, pca.k) if pca else None,
         explained=change.explained,
         erasing=run.erasing,
         inputs={name: snapshot.rows for name, snapshot in run.snapshots.items()},
@@ -121,13 +123,6 @@ def _relabelled(run: Run, table: Table, change: BuildResult) -> frozenset[str]:
         return frozenset()
     since = (v for v in run.lake.history("gold.fruit_vectors") if v.created_at > mart.created_at)
     return frozenset(label for v in since for label in json.loads(v.properties.get("relabelled", "[]")))
-
-
-def _pca(run: Run) -> PcaInUse | None:
-    if run.current(PCA.name) is None:
-        return None
-    [row] = dataset(run.lake, PCA.name).to_table(["pca_id", "k"]).to_pylist()
-    return PcaInUse(row["pca_id"], row["k"])
 
 
 def _outcome(run: Run, name: str, started: float, added: int | None = None) -> Published:

@@ -69,8 +69,8 @@ class Run:
     exported: Featurizer | None = None  # the network in fp32, if it was prepared before the run
     erasing: bool = False  # rows are deleted on purpose, so tables may shrink
     id: str = field(default_factory=new_run_id)
+    arrivals: DataFrame | None = None  # the files to ingest, as `list_source` has them; None: all of images
     outcomes: dict[str, Published] = field(default_factory=dict)
-    _arrivals: DataFrame | None = None
     _ingestion: Ingestion | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
@@ -89,16 +89,12 @@ class Run:
             if (mine and mine.id) != (theirs and theirs.id):
                 raise overtaken(table)
 
-    def ingest_only(self, arrivals: DataFrame) -> None:
-        """Ingest these files, as `list_source` has them, instead of all of `images`."""
-        self._arrivals = arrivals
-
     @property
     def ingestion(self) -> Ingestion:
         """The single pass over the photos from which both bronze tables are derived."""
         if self._ingestion is None:
             known = self.table("bronze.images"), self.table("bronze.quarantine")
-            given = *known, self.id, self.progress, block_lists(self.lake), self._arrivals
+            given = *known, self.id, self.progress, block_lists(self.lake), self.arrivals
             self._ingestion = Ingestion(self.spark, self.options.source(), *given)
         return self._ingestion
 
@@ -135,7 +131,7 @@ class Run:
                 released.callback(rows.unpersist)
             if self._ingestion:
                 released.callback(self._ingestion.close)
-            if self._arrivals is None:
+            if self.arrivals is None:
                 self.suites.write_docs()
 
     def ingested(self) -> Counts | None:

@@ -7,10 +7,9 @@ models access the run's options and session.
 """
 
 import time
-from functools import partial
 from typing import Any
 
-from dbt.adapters.base.impl import PythonJobHelper
+from dbt.adapters.base.impl import log_code_execution
 from dbt.adapters.contracts.connection import AdapterResponse
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
@@ -24,43 +23,26 @@ from transforms.silver import check_photos
 from transforms.spark_error import failing_as
 
 
-class SessionJob(PythonJobHelper):
-    """Executes one compiled model, whose code defines a function `build`.
+def register(run: Run) -> list[FruitlakeError]:
+    """Have dbt-spark run Python models in this process, for this run.
 
-    Args:
-        run: the run whose session the models use.
-        failures: collects the errors of failed models, because dbt only passes on their messages.
+    Returns a list that collects the errors of failed models, because dbt only passes on their messages.
     """
+    failures: list[FruitlakeError] = []
 
-    def __init__(
-        self, run: Run, failures: list[FruitlakeError], parsed_model: dict[str, Any], credentials: object
-    ) -> None:
-        self._run = run
-        self._failures = failures
-        self._node = parsed_model
-
-    def submit(self, compiled_code: str) -> str:
-        """Build and publish the compiled model. Raises DbtRuntimeError, so that dbt skips dependent models."""
-        self._run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
-        name = f"{self._node['config']['schema']}.{self._node['alias']}"
+    def submit_python_job(adapter: SparkAdapter, parsed_model: dict[str, Any], compiled_code: str) -> AdapterResponse:
+        run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
+        name = f"{parsed_model['config']['schema']}.{parsed_model['alias']}"
         try:
             with failing_as(name):
-                outcome = _build(self._run, name, self._node, compiled_code)
+                outcome = _build(run, name, parsed_model, compiled_code)
         except FruitlakeError as error:
-            self._failures.append(error)
+            failures.append(error)
             raise DbtRuntimeError(str(error)) from error  # dbt skips dependent models
-        return f"{outcome.snapshot.rows if outcome.snapshot else 0:,} rows" + ("" if outcome.new else ", nothing new")
+        rows = outcome.snapshot.rows if outcome.snapshot else 0
+        return AdapterResponse(f"{rows:,} rows" + ("" if outcome.new else ", nothing new"))
 
-
-def register(run: Run) -> list[FruitlakeError]:
-    """Have dbt-spark run Python models in this process, for this run. Returns the list that collects failures."""
-    failures: list[FruitlakeError] = []
-    helpers = {"session": partial(SessionJob, run, failures)}
-    SparkAdapter.default_python_submission_method = property(lambda self: "session")  # type: ignore[assignment]
-    SparkAdapter.python_submission_helpers = property(lambda self: helpers)  # type: ignore[assignment]
-    SparkAdapter.generate_python_submission_response = (  # type: ignore[method-assign]
-        lambda self, submission_result: AdapterResponse(_message=submission_result)
-    )
+    SparkAdapter.submit_python_job = log_code_execution(submit_python_job)  # type: ignore[method-assign,no-untyped-call]
     return failures
 
 

@@ -137,18 +137,15 @@ def fingerprint_of(path: Path) -> str:
             digest.update(item[()].tobytes())
 
     try:
-        with h5py.File(_h5(path), "r") as file:
+        source: Path | io.BytesIO = path
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                source = io.BytesIO(archive.read("model.weights.h5"))
+        with h5py.File(source, "r") as file:
             file.visititems(add)
     except (OSError, KeyError, zipfile.BadZipFile, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} cannot be read as Keras weights ({error}): {OTHERS}") from error
     return digest.hexdigest()
-
-
-def _h5(path: Path) -> Path | io.BytesIO:
-    if path.suffix != ".keras":
-        return path
-    with zipfile.ZipFile(path) as archive:
-        return io.BytesIO(archive.read("model.weights.h5"))
 
 
 def _with_tensorflow(*arguments: str) -> None:

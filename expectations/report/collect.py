@@ -6,18 +6,19 @@ The queries are small and independent, so a few of them run concurrently.
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot
+from catalog.stored_pca import load_pca
 from expectations.check_result import from_json
 from expectations.report import queries
-from expectations.report.contents import Contents, Drift, Label, Point, Quarantine, TableAudit
+from expectations.report.contents import Contents, Drift, Label, Quarantine, TableAudit
 from expectations.report.drift import drift
 from expectations.report.facts import RunFacts
 from expectations.report.near_duplicates import near_duplicates
@@ -36,10 +37,10 @@ def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
     def of(table: str, read: Callable[[DataFrame], T]) -> T | None:
         return read(spark.table(lake.identifier(table))) if rows.get(table) else None
 
-    def older(snapshot: Snapshot) -> DataFrame:
-        return spark.read.option("versionAsOf", str(snapshot.id)).table(lake.identifier(snapshot.table))
+    def older_labels(snapshot: Snapshot) -> tuple[Label, ...]:
+        return queries.labels(spark.read.option("versionAsOf", str(snapshot.id)).table(lake.identifier(snapshot.table)))
 
-    def pictures() -> tuple[tuple[Point, ...], dict[str, bytes]]:
+    def pictures() -> tuple[Sequence[Row], dict[str, bytes]]:
         points = of("gold.fruit_vectors", queries.points) or ()
         if not points or "bronze.images" not in snapshots:
             return points, {}
@@ -52,20 +53,13 @@ def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
         return of("gold.label_summary", queries.labels) or of("bronze.images", queries.labels_of_photos) or ()
 
     def changes() -> Drift:
-        return drift(
-            lake,
-            run.id,
-            counted.result(),
-            read_labels=lambda snapshot: queries.labels(older(snapshot)),
-            read_variance=lambda snapshot: queries.variance(older(snapshot)),
-        )
+        return drift(lake, run.id, counted.result(), older_labels, lambda snapshot: load_pca(lake, snapshot.id))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         suspected = pool.submit(of, "gold.label_suspects", queries.suspects)
         alike = pool.submit(near_duplicates, lake)
         mapped = pool.submit(pictures)  # takes longest
         counted = pool.submit(labels)
-        pca = pool.submit(of, "gold.pca", queries.variance)
         similar = pool.submit(of, "gold.label_similarity", queries.pairs)
         rejected = pool.submit(of, "bronze.quarantine", queries.quarantined)
         moved = pool.submit(changes)
@@ -75,7 +69,7 @@ def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
             run=run,
             audits=tuple(table_audit(s) for s in snapshots.values()),
             labels=counted.result(),
-            variance=pca.result(),
+            pca=load_pca(lake) if rows.get("gold.pca") else None,
             vectors=rows.get("gold.fruit_vectors", 0),
             points=points,
             thumbnails=jpegs,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import Row
 
+from catalog.stored_pca import StoredPca
 from expectations.check_result import CheckResult
 from expectations.report.facts import RunFacts
 
@@ -27,33 +28,6 @@ class Label:
     photos: int
     spread: float | None = None
     centroid: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Variance:
-    """The PCA in use; cumulative[i] is the share of the variance that the first i + 1 components keep."""
-
-    pca_id: str
-    model_id: str
-    k: int
-    target: float
-    fitted_rows: int
-    cumulative: tuple[float, ...]
-
-    @property
-    def kept(self) -> float:
-        """Share of the variance that the k kept components explain."""
-        return self.cumulative[self.k - 1] if 0 < self.k <= len(self.cumulative) else 0.0
-
-
-@dataclass(frozen=True)
-class Point:
-    """A photo's position on the first two components."""
-
-    image_id: str
-    label: str
-    x: float
-    y: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +71,7 @@ class Drift:
     labels_added: tuple[str, ...] = ()
     labels_removed: tuple[str, ...] = ()
     movements: tuple[Movement, ...] = ()
-    pca_before: Variance | None = None
+    pca_before: StoredPca | None = None
     note: str = ""
 
 
@@ -105,17 +79,18 @@ class Drift:
 class Contents:
     """Everything that the page of a report shows.
 
-    pairs, suspects: rows of gold.label_similarity and gold.label_suspects; purposes: by processing purpose and legal
-    basis of photos, None if not stated, the number of batches.
+    points: image_id, label, and x and y, the first two components; pairs, suspects: rows of gold.label_similarity and
+    gold.label_suspects; purposes: by processing purpose and legal basis of photos, None if not stated, the number of
+    batches.
     """
 
     lake: str
     run: RunFacts
     audits: tuple[TableAudit, ...] = ()
     labels: tuple[Label, ...] = ()
-    variance: Variance | None = None
+    pca: StoredPca | None = None
     vectors: int = 0
-    points: tuple[Point, ...] = ()
+    points: Sequence[Row] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     pairs: Sequence[Row] = ()
     suspects: Sequence[Row] = ()

@@ -9,22 +9,23 @@ from collections.abc import Callable
 
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot
-from expectations.report.contents import Drift, Label, Movement, Variance
+from catalog.stored_pca import StoredPca
+from expectations.report.contents import Drift, Label, Movement
 
 FIRST = "There is no earlier run to compare with."
 UNCHANGED = "This run published nothing new: all tables are unchanged."
 NO_LABELS = "This run did not rebuild the labels."
 REFITTED = "The PCA was refitted, so earlier and current vectors cannot be compared."
 
-# read the rows of an older snapshot
-ReadLabels = Callable[[Snapshot], tuple[Label, ...]]
-ReadVariance = Callable[[Snapshot], Variance | None]
-
 
 def drift(
-    lake: Lake, run: str, labels: tuple[Label, ...], read_labels: ReadLabels, read_variance: ReadVariance
+    lake: Lake,
+    run: str,
+    labels: tuple[Label, ...],
+    read_labels: Callable[[Snapshot], tuple[Label, ...]],
+    read_pca: Callable[[Snapshot], StoredPca],
 ) -> Drift:
-    """Describe what the run changed. labels: the current ones."""
+    """Describe what the run changed. labels: the current ones; read_labels, read_pca: read an older snapshot."""
     new = {table: s for table, s in lake.current_snapshots().items() if s.run == run}
     if not new:
         return Drift(note=UNCHANGED)
@@ -32,7 +33,7 @@ def drift(
     if not parents:
         return Drift(note=FIRST)
     rows = {table: (parent.rows, new[table].rows) for table, parent in parents.items()}
-    pca_before = read_variance(parents["gold.pca"]) if "gold.pca" in parents else None
+    pca_before = read_pca(parents["gold.pca"]) if "gold.pca" in parents else None
     if "gold.label_summary" not in parents:
         return Drift(rows, pca_before=pca_before, note=NO_LABELS)
     parent, now = parents["gold.label_summary"], new["gold.label_summary"]

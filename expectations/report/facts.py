@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Self
 
 from pydantic import TypeAdapter
@@ -52,8 +51,3 @@ def facts_of(lake: Lake) -> RunFacts:
     )
     ended = max((s.created_at.isoformat(timespec="seconds") for s in snapshots), default="")
     return RunFacts(last, tables, ended_at=ended)
-
-
-def now() -> str:
-    """The current time in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -5,11 +5,11 @@ A photo is drawn as a zero-length line with wide round caps, so dots keep their 
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from expectations.report.contents import Contents, Point
+from expectations.report.contents import Contents
 
 _MARGIN = 5.0  # percent of the map
 _NAME_HEIGHT, _NAME_WIDTH, _NAME_MOVES = 4.5, 24.0, 9.0  # percent of the map
@@ -17,7 +17,7 @@ _EDGE = 12.0  # percent of the map; smallest distance of a name from the left an
 _NAMED = 20  # labels; with more, the names would hide the photos
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cloud:
     """The photos of one label. x, y: position of its name in percent; crowded: show the name only when picked."""
 
@@ -29,16 +29,12 @@ class Cloud:
     crowded: bool = False
 
 
-@dataclass(frozen=True)
-class FruitMap:
-    """The map. data: for the script: labels, points [label, x, y, thumbnail or -1, short id], base64 thumbnails."""
+def fruit_map(contents: Contents, labels: Sequence[str]) -> tuple[list[Cloud], dict[str, Any]]:
+    """Draw the contents' points. A label's position in labels is its number, which also determines its colour.
 
-    clouds: tuple[Cloud, ...]
-    data: dict[str, Any]
-
-
-def fruit_map(contents: Contents, labels: Sequence[str]) -> FruitMap:
-    """Draw the contents' points. A label's position in labels is its number, which also determines its colour."""
+    Returns the clouds, and the data for the script: labels, points [label, x, y, thumbnail or -1, short id], base64
+    thumbnails.
+    """
     points = contents.points
     numbers = {label: index for index, label in enumerate(labels)}
     places = list(zip(_spread([p.x for p in points]), _spread([-p.y for p in points]), strict=True))
@@ -52,9 +48,22 @@ def fruit_map(contents: Contents, labels: Sequence[str]) -> FruitMap:
         ],
         "thumbnails": [base64.b64encode(jpeg).decode() for jpeg in jpegs.values()],
     }
-    clouds = _clouds(points, places, numbers)
-    many = len(clouds) > _NAMED
-    return FruitMap(tuple(replace(c, crowded=True) for c in clouds) if many else tuple(_apart(clouds)), data)
+    by_label: dict[str, list[tuple[float, float]]] = {label: [] for label in labels}
+    for point, place in zip(points, places, strict=True):
+        by_label[point.label].append(place)
+    clouds = [
+        Cloud(
+            numbers[label],
+            label,
+            "".join(f"M{x:.2f} {y:.2f}h0" for x, y in found),
+            min(max(median(x for x, _ in found), _EDGE), 100 - _EDGE),
+            median(y for _, y in found),
+        )
+        for label, found in by_label.items()
+        if found
+    ]
+    _move_names_apart(clouds)
+    return clouds, data
 
 
 def _spread(numbers: list[float]) -> list[float]:
@@ -65,23 +74,7 @@ def _spread(numbers: list[float]) -> list[float]:
     return [_MARGIN + (100 - 2 * _MARGIN) * (n - low) / (high - low) for n in numbers]
 
 
-def _clouds(points: Sequence[Point], places: Sequence[tuple[float, float]], numbers: dict[str, int]) -> list[Cloud]:
-    by_label: dict[str, list[tuple[float, float]]] = {}
-    for point, place in zip(points, places, strict=True):
-        by_label.setdefault(point.label, []).append(place)
-    return [
-        Cloud(
-            numbers[label],
-            label,
-            "".join(f"M{x:.2f} {y:.2f}h0" for x, y in found),
-            min(max(median(x for x, _ in found), _EDGE), 100 - _EDGE),
-            median(y for _, y in found),
-        )
-        for label, found in sorted(by_label.items(), key=lambda item: numbers[item[0]])
-    ]
-
-
-def _apart(clouds: Sequence[Cloud]) -> list[Cloud]:
+def _move_names_apart(clouds: Sequence[Cloud]) -> None:
     """Move names down where they overlap; a name that would have to move too far is marked crowded."""
     placed: list[Cloud] = []
     for cloud in sorted(clouds, key=lambda c: (c.y, c.index)):
@@ -89,7 +82,7 @@ def _apart(clouds: Sequence[Cloud]) -> list[Cloud]:
         for other in placed:  # from the top down
             if abs(other.x - cloud.x) < _NAME_WIDTH and abs(other.y - y) < _NAME_HEIGHT:
                 y = other.y + _NAME_HEIGHT
-        if y - cloud.y <= _NAME_MOVES and y < 100:
-            placed = sorted([*placed, replace(cloud, y=y)], key=lambda c: c.y)
-    named = {c.index: c for c in placed}
-    return [named.get(c.index, replace(c, crowded=True)) for c in clouds]
+        cloud.crowded = len(clouds) > _NAMED or y - cloud.y > _NAME_MOVES or y >= 100
+        if not cloud.crowded:
+            cloud.y = y
+            placed = sorted([*placed, cloud], key=lambda c: c.y)

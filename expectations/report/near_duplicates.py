@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from catalog.lake import Lake
 from catalog.scan import dataset
+from catalog.stored_pca import load_pca
 from expectations.report.contents import NearDuplicate
 
 Floats = npt.NDArray[np.float32]
@@ -46,11 +47,9 @@ def near_duplicates(lake: Lake) -> tuple[NearDuplicate, ...]:
 
 def _uncentred(lake: Lake, vectors: Floats) -> Floats:
     """The features (n, 1280) that the PCA makes of vectors (n, k), in k + 1 axes that keep all lengths and angles."""
-    pca = dataset(lake, "gold.pca").to_table(["mean", "components"])
-    mean = pca["mean"].combine_chunks().flatten().to_numpy()
-    components = pca["components"].combine_chunks().flatten().flatten().to_numpy().reshape(vectors.shape[1], -1)
-    kept = components @ mean
-    lost = np.sqrt(max(mean @ mean - kept @ kept, 0.0))  # length of the mean's part in no kept component
+    pca = load_pca(lake)
+    kept = pca.components @ pca.mean
+    lost = np.sqrt(max(float(pca.mean @ pca.mean - kept @ kept), 0.0))  # length of the mean's part in no kept component
     return np.column_stack([vectors + kept, np.full(len(vectors), lost)]).astype(np.float32)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from rich.filesize import decimal
 
@@ -30,10 +30,11 @@ _DEPTHS = ((0.0, 1.0), (-0.12, 0.9), (0.1, 0.75))  # added to the lightness, tim
 def render(contents: Contents, root: str = "", earlier: tuple[str, ...] = (), data_docs: bool = False) -> str:
     """Render the page. root: relative path to reports/, empty or `../`; earlier: ids of earlier runs with a page."""
     labels = sorted({x.name for x in contents.labels} | {p.label for p in contents.points})
-    photo_of: dict[str, str] = {}
+    photo_of: dict[str, bytes] = {}
     for point in contents.points:
         if jpeg := contents.thumbnails.get(point.image_id):
-            photo_of.setdefault(point.label, _jpeg(jpeg))
+            photo_of.setdefault(point.label, jpeg)
+    clouds, map_data = fruit_map(contents, labels)
     script = _text("map.js")
     audits = {audit.result for audit in contents.audits}
     state = next((result for result in ("warned", "passed") if result in audits), "ended")
@@ -45,8 +46,9 @@ def render(contents: Contents, root: str = "", earlier: tuple[str, ...] = (), da
         data_docs=data_docs,
         state="stopped" if contents.run.failure else state,
         colours=dict(zip(labels, styles(len(labels)), strict=True)),
-        map=fruit_map(contents, labels),
-        curve=curve(contents.variance) if contents.variance else None,
+        clouds=clouds,
+        map_data=map_data,
+        curve=curve(contents.pca) if contents.pca else None,
         few=len(contents.labels) <= FEW_LABELS,
         largest=max((x.photos for x in contents.labels), default=0) or 1,
         by_size=sorted(contents.labels, key=lambda x: (-x.photos, x.name)),
@@ -76,7 +78,7 @@ def styles(count: int) -> list[str]:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("expectations.report"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
+        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -86,15 +88,11 @@ def _environment() -> Environment:
         "share": lambda value: f"{100 * value:.1f} %",
         "moment": _moment,
         "size": lambda count: "not known" if count is None else decimal(count),
-        "jpeg": _jpeg,
+        "jpeg": lambda data: f"data:image/jpeg;base64,{base64.b64encode(data).decode()}",
         "in_words": in_words,
     }
     environment.filters |= filters
     return environment
-
-
-def _jpeg(data: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
 
 
 def _text(name: str) -> str:

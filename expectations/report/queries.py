@@ -1,12 +1,10 @@
 """Queries of the report on the lake's tables. Every result has a limit."""
 
-from collections.abc import Iterable
-
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from expectations.report.contents import Label, Point, Quarantine, Variance
+from expectations.report.contents import Label, Quarantine
 
 MAX_LABELS = 2_000
 MAX_POINTS = 1_500
@@ -18,33 +16,16 @@ MAX_FILES = 200
 def labels(summary: DataFrame) -> tuple[Label, ...]:
     """The labels with the most photos in gold.label_summary, sorted by name."""
     rows = summary.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
-    return _by_name(Label(r.label, r.photos, r.spread, tuple(r.centroid)) for r in rows)
+    return tuple(Label(r.label, r.photos, r.spread, tuple(r.centroid)) for r in sorted(rows, key=lambda r: r.label))
 
 
 def labels_of_photos(images: DataFrame) -> tuple[Label, ...]:
     """The same from bronze.images if there is no gold yet, without spread and centroid."""
     counted = images.groupBy("label").agg(F.count("*").alias("photos"))
-    rows = counted.orderBy(F.desc("photos"), "label").limit(MAX_LABELS).collect()
-    return _by_name(Label(r.label, r.photos) for r in rows)
+    return labels(counted.withColumns({"spread": F.lit(None), "centroid": F.array()}))
 
 
-def _by_name(found: Iterable[Label]) -> tuple[Label, ...]:
-    return tuple(sorted(found, key=lambda label: label.name))
-
-
-def variance(pca: DataFrame) -> Variance | None:
-    """The PCA in use and its curve, from the single row of gold.pca."""
-    row = pca.first()
-    if row is None:
-        return None
-    total, running, curve = sum(row.eigenvalues), 0.0, []
-    for eigenvalue in row.eigenvalues:
-        running += eigenvalue
-        curve.append(running / total if total > 0 else 1.0)
-    return Variance(row.pca_id, row.model_id, row.k, row.variance_target, row.fitted_rows, tuple(curve))
-
-
-def points(vectors: DataFrame) -> tuple[Point, ...]:
+def points(vectors: DataFrame) -> list[Row]:
     """Sample up to MAX_POINTS photos, evenly from all labels, with their first two components.
 
     Within a label, photos are taken in order of image_id. It is a hash, so the sample is random, but stable.
@@ -52,8 +33,7 @@ def points(vectors: DataFrame) -> tuple[Point, ...]:
     turn = F.row_number().over(Window.partitionBy("label").orderBy("image_id"))
     axes = [F.coalesce(F.get("vector", F.lit(i)), F.lit(0.0)).cast("double").alias(n) for i, n in enumerate("xy")]
     dealt = vectors.select("image_id", "label", *axes, turn.alias("turn")).where(F.col("turn") <= MAX_POINTS)
-    rows = dealt.orderBy("turn", "label").limit(MAX_POINTS).drop("turn").collect()
-    return tuple(Point(r.image_id, r.label, r.x, r.y) for r in rows)
+    return dealt.orderBy("turn", "label").limit(MAX_POINTS).drop("turn").collect()
 
 
 def pairs(similarity: DataFrame) -> list[Row]:

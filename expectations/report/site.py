@@ -29,7 +29,9 @@ def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None)
     reports = f"{lake.uri}/reports"
     names = (basename(uri) for uri in files(f"{reports}/runs"))
     known = sorted((name.removesuffix(".json") for name in names if name.endswith(".json")), reverse=True)
-    run = facts or _last(lake, reports, known)
+    run = facts or facts_of(lake)
+    if facts is None and known and known[0] >= run.id:  # else another tool has published since the newest run
+        run = RunFacts.from_json(read_bytes(f"{reports}/runs/{known[0]}.json").decode())
     contents = collect(spark, lake, run)
     earlier = tuple(id_ for id_ in known if id_ < run.id)[:_EARLIER]
     data_docs = exists(f"{reports}/data_docs/index.html")
@@ -37,14 +39,3 @@ def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None)
     write_object(f"{reports}/runs/{run.id}.html", render(contents, "../", earlier, data_docs).encode())
     write_object(f"{reports}/index.html", render(contents, "", earlier, data_docs).encode())
     return f"{reports}/index.html"
-
-
-def _last(lake: Lake, reports: str, known: list[str]) -> RunFacts:
-    """Facts of the newest run: its own or, if another tool has published since, those in the catalog.
-
-    known: ids of the runs whose facts are stored, newest first.
-    """
-    published = facts_of(lake)
-    if known and known[0] >= published.id:
-        return RunFacts.from_json(read_bytes(f"{reports}/runs/{known[0]}.json").decode())
-    return published

@@ -52,19 +52,15 @@ def _some_files(sizes: dict[str, int]) -> dict[str, int]:
 
 def _thumbnail(content: bytes) -> bytes | None:
     try:
-        image = _open(content)
+        image: Image.Image = Image.open(io.BytesIO(content))
+        if image.format == "JPEG" and image.mode == "RGB":
+            image.draft("RGB", (2 * SIDE, 2 * SIDE))  # decoded at reduced size
+            image = ImageOps.exif_transpose(image)
+        else:
+            image = decode(content)
         image.thumbnail((SIDE, SIDE))
         out = io.BytesIO()
         image.save(out, "JPEG", quality=_QUALITY)
     except Exception:  # noqa: BLE001  # a decoder may raise nearly anything; the page leaves out this thumbnail
         return None
     return out.getvalue()
-
-
-def _open(content: bytes) -> Image.Image:
-    """Decode the photo, at reduced size if its format allows it."""
-    image = Image.open(io.BytesIO(content))
-    if image.format != "JPEG" or image.mode != "RGB":
-        return decode(content)
-    image.draft("RGB", (2 * SIDE, 2 * SIDE))
-    return ImageOps.exif_transpose(image)

@@ -10,7 +10,7 @@ from expectations.report.contents import (
     Movement,
 )
 from expectations.report.drift import FIRST, REFITTED, UNCHANGED, drift, movements
-from tests.expectations.test_report import VARIANCE
+from tests.expectations.test_report import PCA
 
 
 def test_centroids_move_in_shares_of_their_spread() -> None:
@@ -42,7 +42,7 @@ def test_drift_is_told_against_the_version_before() -> None:
     before, now = (Label("A", 1, 1.0, (0.0,)),), (Label("A", 2, 1.0, (1.0,)), Label("B", 1, 1.0, (5.0,)))
 
     def told(run: str) -> Drift:
-        return drift(cast(Any, lake), run, now, lambda snapshot: before, lambda snapshot: VARIANCE)
+        return drift(cast(Any, lake), run, now, lambda snapshot: before, lambda snapshot: PCA)
 
     for table in ("gold.pca", "gold.fruit_vectors", "gold.label_summary"):
         lake.publish(table, "1", 1)
@@ -57,4 +57,4 @@ def test_drift_is_told_against_the_version_before() -> None:
     for table in ("gold.pca", "gold.fruit_vectors", "gold.label_summary"):
         lake.publish(table, "3", 2, "another")
     third = told("3")
-    assert (third.movements, third.note, third.pca_before) == ((), REFITTED, VARIANCE)
+    assert (third.movements, third.note, third.pca_before) == ((), REFITTED, PCA)

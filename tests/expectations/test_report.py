@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from PIL import Image
 from pyspark.sql import Row
 
 from catalog.snapshots import Snapshot
+from catalog.stored_pca import StoredPca
 from expectations.check_result import CheckResult, to_json
 from expectations.report import RunFacts, TableOutcome
 from expectations.report.collect import table_audit
@@ -20,10 +22,8 @@ from expectations.report.contents import (
     Label,
     Movement,
     NearDuplicate,
-    Point,
     Quarantine,
     TableAudit,
-    Variance,
 )
 from expectations.report.curve import curve
 from expectations.report.page import render, styles
@@ -31,7 +31,7 @@ from ingestion.counts import Conflict, Counts
 
 SECTIONS = ("run", "audits", "drift", "labels", "variance", "map", "similar", "suspects", "quarantine", "about")
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> & {{ 7 * 7 }} </title>"
-VARIANCE = Variance("pca", "model", 2, 0.9, 10, (0.6, 0.92, 1.0))
+PCA = StoredPca("pca", "model", 0.9, 10, np.zeros(3), np.eye(3)[:2], np.array([0.6, 0.32, 0.08]))
 
 
 class Page(HTMLParser):
@@ -67,9 +67,9 @@ def hostile_contents() -> Contents:
             TableAudit(HOSTILE, HOSTILE, (CheckResult(HOSTILE, "warning", False, HOSTILE, HOSTILE, HOSTILE),), HOSTILE),
         ),
         labels=(Label(HOSTILE, 2, 1.0, (0.0, 1.0)), Label("Kiwi", 1)),
-        variance=replace(VARIANCE, pca_id=HOSTILE, model_id=HOSTILE),
+        pca=replace(PCA, pca_id=HOSTILE, model_id=HOSTILE),
         vectors=3,
-        points=(Point(HOSTILE, HOSTILE, 0, 1), Point("b", "Kiwi", 1, 0)),
+        points=[Row(image_id=HOSTILE, label=HOSTILE, x=0.0, y=1.0), Row(image_id="b", label="Kiwi", x=1.0, y=0.0)],
         thumbnails={HOSTILE: jpeg.getvalue()},
         pairs=[Row(label=HOSTILE, other_label="Kiwi", cosine=0.5)],
         suspects=[
@@ -83,7 +83,7 @@ def hostile_contents() -> Contents:
             [Row(source_path=HOSTILE, label=HOSTILE, reason=HOSTILE, detail=HOSTILE, size=None)],
         ),
         purposes={(HOSTILE, HOSTILE): 1, (None, None): 2},
-        drift=Drift({}, (HOSTILE,), (HOSTILE,), (Movement(HOSTILE, 1.0, 0.5),), VARIANCE, HOSTILE),
+        drift=Drift({}, (HOSTILE,), (HOSTILE,), (Movement(HOSTILE, 1.0, 0.5),), PCA, HOSTILE),
         versions={HOSTILE: HOSTILE},
     )
 
@@ -121,9 +121,12 @@ def test_nothing_is_asked_of_the_network() -> None:
         Contents("lake", RunFacts("r", ())),
         Contents("lake", RunFacts("r", ()), labels=(Label("Kiwi", 0),)),
         Contents(
-            "lake", RunFacts("r", ()), labels=(Label("Kiwi", 1, 0.0, (0.0,)),), points=(Point("a", "Kiwi", 0, 0),)
+            "lake",
+            RunFacts("r", ()),
+            labels=(Label("Kiwi", 1, 0.0, (0.0,)),),
+            points=[Row(image_id="a", label="Kiwi", x=0.0, y=0.0)],
         ),
-        Contents("lake", RunFacts("r", ()), variance=Variance("p", "m", 1, 0.9, 1, (1.0,))),
+        Contents("lake", RunFacts("r", ()), pca=replace(PCA, components=np.eye(1), eigenvalues=np.ones(1))),
         Contents("lake", RunFacts("r", ()), labels=tuple(Label(f"Apple {i}", i + 1) for i in range(131))),
     ],
     ids=["nothing", "no photo", "one photo", "one component", "131 labels"],
@@ -145,11 +148,11 @@ def test_audits_are_read_as_stored_first_what_did_not_pass() -> None:
 
 
 def test_the_curve_marks_k_and_the_target() -> None:
-    drawn = curve(VARIANCE)
-    assert drawn.k_y == pytest.approx(8)
-    assert drawn.target_y == pytest.approx(10)
-    assert 0 < drawn.k_x < 100
-    assert drawn.path.count("L") == 2
+    drawn = curve(PCA)
+    assert drawn["k_y"] == pytest.approx(8)
+    assert drawn["target_y"] == pytest.approx(10)
+    assert 0 < drawn["k_x"] < 100
+    assert drawn["path"].count("L") == 2
 
 
 def test_colours_of_many_labels_differ() -> None:

@@ -14,9 +14,6 @@ from catalog.errors import AuditError, CatalogError
 from catalog.lake import open_lake
 from expectations.report import RunFacts, queries, write_report
 from expectations.report.collect import collect
-from expectations.report.contents import (
-    Point,
-)
 from expectations.report.drift import FIRST
 from expectations.report.facts import facts_of
 from expectations.report.page import render
@@ -32,7 +29,7 @@ def test_points_are_dealt_evenly_to_the_labels(spark: SparkSession, monkeypatch:
     found = queries.points(spark.createDataFrame(rows, "image_id string, vector array<float>, label string"))
     assert [p.label for p in found].count("few") == 2
     assert len(found) == 6
-    assert next(p for p in found if p.image_id == "b1") == Point("b1", "few", 3.0, 0.0)
+    assert next(p for p in found if p.image_id == "b1") == ("b1", "few", 3.0, 0.0)
 
 
 def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
@@ -52,8 +49,8 @@ def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
     assert sum(label.photos for label in contents.labels) == photos
     with Image.open(io.BytesIO(next(iter(contents.thumbnails.values())))) as thumbnail:
         assert max(thumbnail.size) == SIDE
-    assert contents.variance is not None
-    assert contents.variance.kept >= contents.variance.target
+    assert contents.pca is not None
+    assert contents.pca.kept >= contents.pca.variance_target
     assert contents.pairs[0].cosine == max(p.cosine for p in contents.pairs)
     assert contents.drift.note == FIRST
 

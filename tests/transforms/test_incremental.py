@@ -15,6 +15,7 @@ from bootstrap.pipeline import open_run
 from bootstrap.summary import print_pca
 from catalog.errors import RunError
 from catalog.rollback import rollback_lake
+from catalog.stored_pca import load_pca
 from expectations.check_result import from_json, warnings_of
 from ingestion.samples import write_sample_photos
 from tests.lakes import Lake
@@ -22,7 +23,6 @@ from tests.photos import photo
 from transforms.dbt import build_models, invoke
 from transforms.publish import publish
 from transforms.run import Published, Run
-from transforms.stored_pca import load_pca
 
 QUIET = Console(quiet=True)
 
@@ -75,10 +75,10 @@ def test_new_photos_are_added_and_the_stored_pca_stands(grown: Grown) -> None:
     assert lake.current("silver.image_features").rows == 36
     explained = drift_of(second)
     assert explained is not None
-    model = load_pca(lake.tables).model
+    pca = load_pca(lake.tables)
     rows = lake.rows("silver.image_features", "batch", "features")
-    x = np.array([row["features"] for row in rows if row["batch"] == second.id]) - model.mean
-    kept = x @ model.components.T
+    x = np.array([row["features"] for row in rows if row["batch"] == second.id]) - pca.mean
+    kept = x @ pca.components.T
     assert explained == pytest.approx((kept**2).sum() / (x**2).sum(), rel=1e-6)
     assert explained < 0.81
     said = io.StringIO()

@@ -8,12 +8,12 @@ import pytest
 
 from bootstrap.standing import find_standing
 from catalog.scan import dataset
+from catalog.stored_pca import load_pca
 from catalog.tables import TABLES
 from ingestion.reading import partition_folder
 from ingestion.samples import write_sample_photos
 from tests.erased import check_marts
 from tests.lakes import AWKWARD_LABELS, Lake
-from transforms.stored_pca import load_pca
 
 
 def test_every_table_is_published(built: Lake) -> None:

@@ -1,9 +1,7 @@
-"""Read the PCA in use from gold.pca, without Spark."""
-
-from __future__ import annotations
+"""Read gold.pca, without Spark."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +9,6 @@ import numpy.typing as npt
 from catalog.errors import CatalogError
 from catalog.lake import Lake
 from catalog.scan import dataset
-
-if TYPE_CHECKING:
-    from transforms.pca import VariancePCAModel  # `identify` must not import Spark
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,11 +26,21 @@ class StoredPca:
     eigenvalues: Floats
 
     @property
-    def model(self) -> VariancePCAModel:
-        """The PCA as a Spark ML model."""
-        from transforms.pca import VariancePCAModel
+    def k(self) -> int:
+        """Number of components kept."""
+        return len(self.components)
 
-        return VariancePCAModel(self.mean, self.components, self.eigenvalues, self.fitted_rows)
+    @property
+    def cumulative(self) -> list[float]:
+        """For each component, the share of the variance that it and those before it keep; 1 if there is no variance."""
+        sums = self.eigenvalues.cumsum()
+        shares = sums / sums[-1] if sums[-1] > 0 else np.ones_like(sums)
+        return list(map(float, shares))
+
+    @property
+    def kept(self) -> float:
+        """Share of the variance that the k kept components explain."""
+        return self.cumulative[self.k - 1]
 
     def project(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Project features (n, d) to vectors (n, k), as stored in gold."""
