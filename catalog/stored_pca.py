@@ -9,6 +9,7 @@ import numpy.typing as npt
 from catalog.errors import CatalogError
 from catalog.lake import Lake
 from catalog.scan import dataset
+from catalog.snapshots import Snapshot
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,3 +59,17 @@ def load_pca(lake: Lake, snapshot_id: int | None = None) -> StoredPca:
     components = columns["components"].flatten().flatten().to_numpy().reshape(columns["k"][0].as_py(), -1)
     mean, eigenvalues = (np.asarray(columns[name].flatten()) for name in ("mean", "eigenvalues"))
     return StoredPca(**facts, mean=mean, components=components, eigenvalues=eigenvalues)
+
+
+def pca_of(lake: Lake, vectors: Snapshot) -> StoredPca:
+    """The PCA of a snapshot of gold.fruit_vectors. It may not be the current one: a refit publishes the PCA first.
+
+    Raises CatalogError if it is not kept any more.
+    """
+    pca_id = vectors.properties["pca_id"]
+    for version in lake.history("gold.pca"):
+        if version.properties["pca_id"] == pca_id:
+            return load_pca(lake, version.id)
+    raise CatalogError(
+        f"the PCA {pca_id} of {vectors.table} is not kept any more: `fruitlake run gold` makes new vectors"
+    )

@@ -24,10 +24,14 @@ LABELS = (
 )
 
 
-def append(lake: Lake, table: str, rows: Iterable[Row], run: str = "20261122T184501-0001") -> Snapshot:
+def append(
+    lake: Lake, table: str, rows: Iterable[Row], run: str = "20261122T184501-0001", pca_id: str = "pca-1"
+) -> Snapshot:
     """Append rows to a table, creating it if necessary; missing columns are null."""
     arrow = pa.Table.from_pylist([dict(row) for row in rows], TABLES[table].arrow_schema)
-    (lake.load(table) or _create(lake, table)).append(arrow, snapshot_properties={"fruitlake.run_id": run})
+    (lake.load(table) or _create(lake, table)).append(
+        arrow, snapshot_properties={"fruitlake.run_id": run, "fruitlake.pca_id": pca_id}
+    )
     current = lake.current(table)
     assert current is not None
     return current

@@ -12,7 +12,7 @@ import numpy as np
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
-from catalog.stored_pca import StoredPca, load_pca
+from catalog.stored_pca import StoredPca, pca_of
 from ingestion.admission import admit
 from transforms.neighbours import Neighbour, Neighbours, load_neighbours
 from transforms.network import Network, load_network, to_pixels
@@ -94,15 +94,7 @@ def open_identifier(lake: Lake) -> Identifier:
     snapshot = lake.current(_VECTORS)
     if snapshot is None or not snapshot.rows:
         raise CatalogError(f"'{lake.uri}' has no vectors yet: build them with `fruitlake run gold`")
-    pca = _pca_of(lake, snapshot.properties["pca_id"])
+    pca = pca_of(lake, snapshot)
     featurizer = of_lake(lake.uri, pca.model_id)
     basis = Basis(pca.model_id, pca.pca_id, snapshot.id)
     return Identifier(load_network(featurizer), pca, load_neighbours(lake, snapshot), basis)
-
-
-def _pca_of(lake: Lake, pca_id: str) -> StoredPca:
-    """The PCA of the vectors, which may not be the current one: a refit publishes the PCA before its vectors."""
-    for version in lake.history("gold.pca"):
-        if version.properties["pca_id"] == pca_id:
-            return load_pca(lake, version.id)
-    raise CatalogError(f"the PCA {pca_id} of {_VECTORS} is not kept any more: `fruitlake run gold` makes new vectors")

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from catalog.errors import CatalogError
 from catalog.lake import Lake
 from catalog.scan import dataset
-from catalog.stored_pca import load_pca
+from catalog.stored_pca import StoredPca, pca_of
 from expectations.report.contents import NearDuplicate
 
 Floats = npt.NDArray[np.float32]
@@ -30,11 +31,14 @@ _NEIGHBOURS = 10  # nearest neighbours compared per photo
 def near_duplicates(lake: Lake) -> tuple[NearDuplicate, ...]:
     """The MAX_PAIRS most similar pairs of photos with different labels and a cosine of at least COSINE."""
     published = lake.current("gold.fruit_vectors")
-    rows = published.rows if published else 0
-    if not 1 < rows <= MAX_PHOTOS or lake.current("gold.pca") is None:
+    if published is None or not 1 < published.rows <= MAX_PHOTOS:
+        return ()
+    try:
+        pca = pca_of(lake, published)
+    except CatalogError:  # it has been vacuumed: a refit stopped, and no run has followed since
         return ()
     table = dataset(lake, "gold.fruit_vectors").to_table(["image_id", "label", "vector"]).combine_chunks()
-    matrix = _uncentred(lake, table["vector"].combine_chunks().flatten().to_numpy().reshape(rows, -1))
+    matrix = _uncentred(pca, table["vector"].combine_chunks().flatten().to_numpy().reshape(published.rows, -1))
     labels = table["label"].to_numpy(zero_copy_only=False)
     ids = table["image_id"].to_numpy(zero_copy_only=False)
     found = [
@@ -45,9 +49,8 @@ def near_duplicates(lake: Lake) -> tuple[NearDuplicate, ...]:
     return tuple(sorted(found, key=lambda pair: (-pair.cosine, pair.image_id))[:MAX_PAIRS])
 
 
-def _uncentred(lake: Lake, vectors: Floats) -> Floats:
+def _uncentred(pca: StoredPca, vectors: Floats) -> Floats:
     """The features (n, 1280) that the PCA makes of vectors (n, k), in k + 1 axes that keep all lengths and angles."""
-    pca = load_pca(lake)
     kept = pca.components @ pca.mean
     lost = np.sqrt(max(float(pca.mean @ pca.mean - kept @ kept), 0.0))  # length of the mean's part in no kept component
     return np.column_stack([vectors + kept, np.full(len(vectors), lost)]).astype(np.float32)

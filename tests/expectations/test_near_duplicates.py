@@ -29,7 +29,7 @@ def test_pairs_of_different_labels_with_nearly_the_same_features(tmp_path: Path)
         [{"image_id": f"{n}", "vector": v, "label": label} for n, (v, label) in enumerate(rows)],
     )
     assert near_duplicates(lake) == (), "without a PCA"
-    pca = {"pca_id": "p", "k": 50, "mean": mean.tolist(), "components": components[:50].tolist()}
+    pca = {"pca_id": "pca-1", "k": 50, "mean": mean.tolist(), "components": components[:50].tolist()}
     append(lake, "gold.pca", [pca])
     [pair] = near_duplicates(lake)
     assert {(pair.image_id, pair.label), (pair.other_id, pair.other_label)} == {("0", "Kiwi"), ("1", "Fig")}
@@ -38,3 +38,5 @@ def test_pairs_of_different_labels_with_nearly_the_same_features(tmp_path: Path)
     assert pair.cosine == pytest.approx(cosine, abs=1e-5)
     centred = vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1])
     assert pair.cosine != pytest.approx(centred, abs=1e-5)
+    append(lake, "gold.pca", [pca | {"pca_id": "pca-2", "k": 3}], pca_id="pca-2")
+    assert near_duplicates(lake) == (pair,), "a refit that stopped before its vectors"
