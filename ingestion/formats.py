@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 from PIL import Image, UnidentifiedImageError
 
+from ingestion import jpeg
+
 STORED: Final = ("JPEG", "PNG", "WebP")
 ACCEPTED: Final = (*STORED, "HEIC", "AVIF", "JPEG 2000", "GIF", "BMP", "TIFF")
 LOSSLESS: Final = ("GIF", "BMP", "TIFF")  # converted to PNG
@@ -87,9 +89,13 @@ def open_photo(data: bytes) -> tuple[Image.Image, str]:
     try:
         image = Image.open(io.BytesIO(data), formats=[_PILLOW.get(name, name)])
         preview = name == "TIFF" and _is_preview(image)
-    except UnidentifiedImageError as error:
-        raise Rejected("truncated", f"{name}: header cut short or damaged") from error
     except Exception as error:  # with hostile bytes a parser may raise nearly anything
+        header = jpeg.header(data) if name == "JPEG" else None
+        if header and header.bits > 8:
+            said = f"a JPEG of {header.bits} bits per sample; 8 are read: export it as an ordinary JPEG"
+            raise Rejected("unsupported mode", said) from error
+        if isinstance(error, UnidentifiedImageError):
+            raise Rejected("truncated", f"{name}: header cut short or damaged") from error
         raise Rejected("truncated", f"{name} header: {error}") from error
     if preview:
         raise Rejected("unsupported format", f"camera raw (a TIFF of a preview); accepted: {', '.join(ACCEPTED)}")

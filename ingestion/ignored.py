@@ -6,7 +6,7 @@ pattern matches any characters.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import Final
@@ -49,6 +49,7 @@ _FILES: Final = {  # pattern → kind of file
     **dict.fromkeys(("*.xmp", "*.aae", "*.thm", "*.pp3", "*.dop", "*.icc", "*.icm"), "side-car"),
     **dict.fromkeys(("*.mov", "*.mp4", "*.m4v", "*.avi", "*.3gp", "*.mts", "*.mkv", "*.webm"), "video"),
 }
+_is_ignored_file: Final = re.compile("|".join(map(translate, _FILES))).match  # saves trying one pattern after another
 
 
 def why_ignored(path: str, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> str | None:
@@ -75,15 +76,15 @@ def is_service_folder(name: str) -> bool:
 @lru_cache(maxsize=4096)  # files are listed folder by folder
 def _service_folder(path: str) -> str | None:
     for name in path.split("/"):
-        if name not in (".", "..") and _is_folder(name.casefold()):
-            whose = next(whose for pattern, whose in _FOLDERS.items() if fnmatchcase(name.casefold(), pattern))
+        whose = next((whose for pattern, whose in _FOLDERS.items() if fnmatchcase(name.casefold(), pattern)), None)
+        if whose and name not in (".", ".."):
             return f"hidden folder {name}" if whose == "hidden" else f"{whose}'s folder {name}"
     return None
 
 
 def _no_photo(name: str) -> str | None:
     name = name.casefold()
-    if name in (".", "..") or not _is_file(name):
+    if name in (".", "..") or not _is_ignored_file(name):
         return None
     return next(what for pattern, what in _FILES.items() if fnmatchcase(name, pattern))
 
@@ -91,11 +92,3 @@ def _no_photo(name: str) -> str | None:
 def _matches(path: str, glob: str) -> bool:
     path, glob = path.casefold(), glob.casefold()
     return fnmatchcase(path, glob) or any(fnmatchcase(name, glob) for name in path.split("/"))
-
-
-def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns))
-
-
-_is_folder = _any(_FOLDERS).match
-_is_file = _any(_FILES).match

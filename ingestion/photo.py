@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 from ingestion import jpeg
 from ingestion.formats import Reason as Reason  # it and Rejected are part of this module's interface
 from ingestion.formats import Rejected as Rejected
-from ingestion.formats import format_of, open_photo
+from ingestion.formats import open_photo
 from ingestion.srgb import UnsupportedMode, to_srgb
 
 MIN_SIDE: Final = 32  # px; smaller photos would be mostly interpolation at the network's input size
@@ -92,7 +92,7 @@ def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
         raise Rejected("empty", "0 bytes")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd EXIF; real problems become reasons
-        image, format = _open(data)
+        image, format = open_photo(data)
         met = f"{image.width}x{image.height} px"
         try:
             scaled_from = _fit(image, data, format)
@@ -144,17 +144,6 @@ def _brightness(image: Image.Image) -> Image.Image:
     return image
 
 
-def _open(data: bytes) -> tuple[Image.Image, str]:
-    try:
-        return open_photo(data)
-    except Rejected as error:
-        header = jpeg.header(data) if format_of(data) == "JPEG" else None
-        if header and header.bits > 8:
-            said = f"a JPEG of {header.bits} bits per sample; 8 are read: export it as an ordinary JPEG"
-            raise Rejected("unsupported mode", said) from error
-        raise
-
-
 def _fit(image: Image.Image, data: bytes, format: str) -> tuple[int, int] | None:
     """Make the photo fit in memory; returns its true size if it will be scaled down, else None. Raises Rejected."""
     size = image.size
@@ -179,7 +168,7 @@ def orientation(data: bytes) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image, format = _open(data)
+            image, format = open_photo(data)
         except Rejected:
             return 1
         # in a PNG the tag may follow the pixels, which then have to be decoded
