@@ -93,15 +93,15 @@ def folder_name(column: str, value: object) -> str:
 def _write(uri: str, table: Table, files: list[str], columns: list[str], form: Format) -> int:
     schema = pa.schema([table.arrow_schema.field(c) for c in columns])
     count = 0
+    batches = _batches(files, table, columns)
     with output_stream(uri) as stream:
         if form == "csv":
             stream.write(as_csv(schema.empty_table()).encode())
-            for batch in _batches(files, table, columns):
+            for batch in batches:
                 stream.write(as_csv(batch, header=False).encode())
                 count += batch.num_rows
         else:
             # each run adds a small file per label: join them to row groups of a useful size
-            batches = _batches(files, table, columns)
             groups = constrained_batches(batches, _GROUP_BYTES, get_len=lambda batch: batch.nbytes, strict=False)
             with pq.ParquetWriter(stream, schema) as writer:
                 for rows in map(pa.Table.from_batches, groups):

@@ -64,13 +64,11 @@ def dataset(lake: Lake, name: str, snapshot_id: int | None = None) -> ds.Dataset
 
 def dataset_of(table: Table, files: Iterable[str]) -> ds.Dataset:
     """Data files of a table as one pyarrow dataset."""
-    paths = [local_or_s3(file) for file in files]
-    if not paths:
+    places = [filesystem(local_or_s3(file)) for file in files]
+    if not places:
         return ds.dataset(table.arrow_schema.empty_table())
-    place, _ = filesystem(paths[0])
-    return ds.dataset(
-        [filesystem(path)[1] for path in paths], schema=table.arrow_schema, format="parquet", filesystem=place
-    )
+    paths = [path for _, path in places]
+    return ds.dataset(paths, schema=table.arrow_schema, format="parquet", filesystem=places[0][0])
 
 
 class FileScan:
@@ -111,12 +109,10 @@ class FileScan:
     ) -> DataFrame:
         """Like `DataFrame.mapInArrow`, over batches that pyarrow reads inside the tasks."""
         read = reader(self._columns, self._filter)
-        return self._tasks().mapInArrow(lambda batches: function(read(batches)), schema)
-
-    def _tasks(self) -> DataFrame:
-        """One row per file, ordered so that each task reads about the same number of bytes."""
+        # one row per file, ordered so that each task reads about the same number of bytes
         slots = self._spark.sparkContext.defaultParallelism
         by_size = sorted(self.files, key=lambda uri: -self.files[uri])
         # Spark splits the rows evenly, in order
         dealt = [uri for first in range(slots) for uri in by_size[first::slots]]
-        return self._spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))
+        tasks = self._spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))
+        return tasks.mapInArrow(lambda batches: function(read(batches)), schema)

@@ -89,7 +89,7 @@ def test_what_a_server_says_in_lines_becomes_one(aws: AwsServer) -> None:
         pytest.raises(AwsError, match=r"failed \(Broken: <title>500</title> <h1>Internal</h1>\)$"),
         aws_module.explained("Glue"),
     ):
-        aws_module.glue().get_database(Name="x")
+        aws_module.client("glue").get_database(Name="x")
 
 
 def test_without_credentials_the_ways_to_get_them_are_told(
@@ -136,7 +136,7 @@ def test_the_region_is_the_variables_then_the_profiles_then_paris(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
     assert aws_module.region() == "sa-east-1"
     monkeypatch.setenv("AWS_REGION", "us-west-2")
-    assert aws_module.region() == aws_module.glue().meta.region_name == "us-west-2"
+    assert aws_module.region() == aws_module.client("glue").meta.region_name == "us-west-2"
 
 
 def test_a_bucket_is_read_in_the_region_it_lies_in(aws: AwsServer) -> None:
