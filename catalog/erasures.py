@@ -57,10 +57,7 @@ def pending(lake: Lake) -> list[Erasure]:
 
 
 def finish(lake: Lake, record: Mapping[str, object]) -> str:
-    """Write the record, without any trace of what was erased, then delete the pending record with its versions.
-
-    Returns the record's URI.
-    """
+    """Write the record, then delete the pending record with its versions. Returns the record's URI."""
     uri = f"{lake.uri}/_erasures/{record['id']}"
     write_object(f"{uri}.json", _json(record))
     lake.delete_permanently(f"{uri}{_PENDING}")

@@ -39,11 +39,7 @@ class Exported:
 
 
 def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported:
-    """Write the current version of a table below a normalized folder or s3:// URI, which must be empty.
-
-    Raises CatalogError for a missing table, a target that is not empty or cannot be written, photos as CSV, and a label
-    that cannot be a folder name.
-    """
+    """Write the current version of a table below an empty folder or s3:// URI. Raises CatalogError if it cannot."""
     lake.check_published()
     snapshot, loaded = lake.current(name), lake.load(name)
     if snapshot is None or loaded is None:
@@ -74,10 +70,7 @@ def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported
 
 
 def folder_name(column: str, value: object) -> str:
-    """The folder of a partition value, `label=Apple Braeburn`, escaped as by Spark's `escapePathName`.
-
-    Raises CatalogError for a value that would be read as null, is too long, or contains a NUL character.
-    """
+    """The folder of a value, escaped as by Spark's `escapePathName`. Raises CatalogError if no folder can stand for it."""
     text = "" if value is None else str(value)
     name = f"{column}={''.join(f'%{ord(c):02X}' if c in _ESCAPED else c for c in text)}"
     if text in ("", _HIVE_NULL) or "\0" in text:

@@ -98,10 +98,7 @@ class Lake(ABC):
         return {f"spark.sql.catalog.{CATALOG}": "org.apache.iceberg.spark.SparkCatalog"} | named
 
     def create(self, table: Table) -> None:
-        """Create an empty table, unless it exists.
-
-        Raises CatalogError if its location holds files of another table: a lake has a single prefix.
-        """
+        """Create an empty table, unless it exists. Raises CatalogError if its location holds files of another table."""
         if self.load(table.name) is not None:
             return
         if holds_anything(f"{self.location(table.name)}/data") and self.load(table.name) is None:

@@ -10,10 +10,7 @@ _NAMED = 5  # runs that an error lists
 
 
 def rollback_table(lake: Lake, table: str, snapshot_id: int | str) -> Snapshot:
-    """Make an older snapshot of a table the current one; newer ones stay in the history.
-
-    Raises CatalogError if the table has no such snapshot.
-    """
+    """Make an older snapshot of a table the current one; newer ones stay in the history. Raises CatalogError."""
     history = lake.history(table)
     found = next((s for s in history if str(s.id) == str(snapshot_id)), None)
     if found is None:

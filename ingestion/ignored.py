@@ -13,32 +13,19 @@ from typing import Final
 
 _FOLDERS: Final = {  # pattern → which system creates it; everything below such a folder is ignored, too
     ".*": "hidden",  # .ipynb_checkpoints, .thumbnails, .Trash-1000, .git, .AppleDouble, .@__thumb …
-    "@eadir": "Synology",
-    "#recycle": "Synology",
-    "#snapshot": "Synology",
-    "@recycle": "QNAP",
-    "@recently-snapshot": "QNAP",
-    "$recycle.bin": "Windows",
-    "recycler": "Windows",
-    "system volume information": "Windows",
-    "found.[0-9][0-9][0-9]": "Windows",
-    "__macosx": "macOS",
-    "network trash folder": "macOS",
-    "temporary items": "macOS",
+    **dict.fromkeys(("@eadir", "#recycle", "#snapshot"), "Synology"),
+    **dict.fromkeys(("@recycle", "@recently-snapshot"), "QNAP"),
+    **dict.fromkeys(("$recycle.bin", "recycler", "system volume information", "found.[0-9][0-9][0-9]"), "Windows"),
+    **dict.fromkeys(("__macosx", "network trash folder", "temporary items"), "macOS"),
     "lost+found": "Linux",
     "lost.dir": "Android",
     "__pycache__": "Python",
-    "_temporary": "Hadoop",
     "_spark_metadata": "Spark",
-    "*_$folder$": "Hadoop",
+    **dict.fromkeys(("_temporary", "*_$folder$"), "Hadoop"),
 }
 _FILES: Final = {  # pattern → kind of file
     ".*": "hidden file",  # .DS_Store, .gitkeep, AppleDouble's ._photo.jpg …
-    "thumbs.db": "system file",
-    "ehthumbs*.db": "system file",
-    "desktop.ini": "system file",
-    "icon\r": "system file",
-    "*.lnk": "system file",
+    **dict.fromkeys(("thumbs.db", "ehthumbs*.db", "desktop.ini", "icon\r", "*.lnk"), "system file"),
     "_success": "marker of a finished job",
     "*_$folder$": "folder marker",
     **dict.fromkeys(("readme", "license", "licence", "checksums", "sha256sums", "md5sums"), "text file"),

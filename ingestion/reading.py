@@ -35,10 +35,7 @@ _ARROW = arrow_schema(CHECKED_SCHEMA)
 
 
 def check_files(batches: Iterable[pa.RecordBatch], block_lists: Sequence[BlockList] = ()) -> Iterator[pa.RecordBatch]:
-    """Read and check the listed files; yields rows of CHECKED_SCHEMA, in batches of bounded size.
-
-    A file whose photo is on a block list gets the reason BLOCKED.
-    """
+    """Read and check the listed files; yields rows of CHECKED_SCHEMA. Photos on a block list get the reason BLOCKED."""
     files = with_content(file for batch in batches for file in batch.to_pylist())
     rows = (_check_file(file, content, block_lists) for file, content in files)
     groups = constrained_batches(

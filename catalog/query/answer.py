@@ -21,7 +21,4 @@ class Engine(Protocol):
     """A query engine: Athena or DuckDB."""
 
     def run(self, sql: str, values: Sequence[str] = ()) -> Answer:
-        """Run one SELECT in Athena's SQL; the values replace the question marks, in order.
-
-        Raises QueryError if the engine refuses or fails.
-        """
+        """Run one SELECT in Athena's SQL; the values replace the question marks, in order. Raises QueryError."""
