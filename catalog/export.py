@@ -8,7 +8,6 @@ are streamed, so memory holds one row group, whatever the table's size.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
@@ -30,16 +29,12 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # Hive's name for null
 _ESCAPED = {chr(c) for c in range(1, 0x20)} | set("\"#%'*/:=?\\\x7f{[]^")
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Size of an export."""
+def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> tuple[int, int]:
+    """Write the current version of a table below an empty folder or s3:// URI. Returns the number of rows and of files.
 
-    rows: int
-    files: int
-
-
-def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported:
-    """Write the current version of a table below an empty folder or s3:// URI. Raises CatalogError if it cannot."""
+    Raises CatalogError for a missing table, a target that is not empty or cannot be written, photos as CSV, and a label
+    that cannot be a folder name.
+    """
     lake.check_published()
     snapshot, loaded = lake.current(name), lake.load(name)
     if snapshot is None or loaded is None:
@@ -66,11 +61,11 @@ def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported
         write_object(f"{to}/_SUCCESS", b"")
     except OSError as error:
         raise CatalogError(f"'{to}' cannot be written ({error.strerror or error}): give --to another folder") from error
-    return Exported(rows, len(targets))
+    return rows, len(targets)
 
 
 def folder_name(column: str, value: object) -> str:
-    """The folder of a value, escaped as by Spark's `escapePathName`. Raises CatalogError if no folder can stand for it."""
+    """The folder of a value, escaped as by Spark's `escapePathName`. Raises CatalogError if none can stand for it."""
     text = "" if value is None else str(value)
     name = f"{column}={''.join(f'%{ord(c):02X}' if c in _ESCAPED else c for c in text)}"
     if text in ("", _HIVE_NULL) or "\0" in text:

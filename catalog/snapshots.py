@@ -92,7 +92,7 @@ def as_of(table: str, loaded: IcebergTable | None, moment: datetime) -> Snapshot
 
 
 def rows_appended(metadata: TableMetadata, first: int, last: int) -> int | None:
-    """How many rows were added between two snapshots; None if any changed or went, or a snapshot between has expired."""
+    """Rows added between two snapshots; None if rows were changed or deleted, or a snapshot in between has expired."""
     at = metadata.snapshot_by_id(last)
     while at and at.snapshot_id != first and at.summary and at.summary.operation in _KEEPS_ROWS:
         at = metadata.snapshot_by_id(at.parent_snapshot_id) if at.parent_snapshot_id else None

@@ -45,27 +45,23 @@ _LYING: Final = 5  # orientations from here on swap width and height
 Image.MAX_IMAGE_PIXELS = None  # our own limits apply instead, with clearer messages
 
 
-class Facts(NamedTuple):
-    """Facts stored with an accepted photo."""
-
-    width: int  # px, upright
-    height: int  # px, upright
+Size = tuple[int, int]  # width and height in px, upright
 
 
 class Photo(NamedTuple):
-    """A decoded, upright photo. For a JPEG above MAX_PIXELS, pixels is smaller than facts say."""
+    """A decoded, upright photo. For a JPEG above MAX_PIXELS, pixels is smaller than size says."""
 
     pixels: Image.Image
-    facts: Facts
+    size: Size
 
 
-def check(data: bytes) -> Facts:
+def check(data: bytes) -> Size:
     """Check that every pixel can be decoded; returns the upright size. Raises Rejected, also if it is too small."""
     try:
-        facts = _read(data, _brightness).facts
+        size = _read(data, _brightness).size
     except Rejected:  # lossless JPEGs cannot be decoded as brightness alone: try in colour before rejecting
-        facts = _read(data, _colours).facts
-    return _large_enough(facts)
+        size = _read(data, _colours).size
+    return _large_enough(size)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -76,14 +72,14 @@ def decode(data: bytes) -> Image.Image:
 def read(data: bytes) -> Photo:
     """Decode the photo as `decode` does, with its size. Raises Rejected, also if it is too small."""
     photo = _read(data, _colours)
-    _large_enough(photo.facts)
+    _large_enough(photo.size)
     return photo
 
 
-def _large_enough(facts: Facts) -> Facts:
-    if min(facts) < MIN_SIDE:
-        raise Rejected("too small", f"{facts.width}x{facts.height} px, at least {MIN_SIDE} px a side")
-    return facts
+def _large_enough(size: Size) -> Size:
+    if min(size) < MIN_SIDE:
+        raise Rejected("too small", f"{size[0]}x{size[1]} px, at least {MIN_SIDE} px a side")
+    return size
 
 
 def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
@@ -99,8 +95,8 @@ def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
             loaded = load(image)
             turn = _orientation(image)  # only now: in a PNG it may follow the pixels
             width, height = scaled_from or image.size
-            facts = Facts(height, width) if turn >= _LYING else Facts(width, height)
-            return Photo(loaded.transpose(_TURNS[turn]) if turn in _TURNS else loaded, facts)
+            size = (height, width) if turn >= _LYING else (width, height)
+            return Photo(loaded.transpose(_TURNS[turn]) if turn in _TURNS else loaded, size)
         except Rejected:
             raise
         except UnsupportedMode as error:

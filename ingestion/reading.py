@@ -61,13 +61,13 @@ def _check_file(file: File, content: Content, block_lists: Sequence[BlockList]) 
     try:
         if isinstance(content, Rejected):
             raise content
-        photo, facts = admit(content)
+        photo, (width, height) = admit(content)
     except Rejected as rejection:
         return file | {"reason": rejection.reason, "detail": rejection.detail}
     image_id = image_id_of(photo)
     if any(image_id in block_list for block_list in block_lists):
         return file | {"reason": BLOCKED}
-    return file | {"image_id": image_id, "content": photo, "width": facts.width, "height": facts.height}
+    return file | {"image_id": image_id, "content": photo, "width": width, "height": height}
 
 
 def _read(file: File) -> Content:

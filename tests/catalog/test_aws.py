@@ -78,9 +78,9 @@ def test_a_variable_that_means_nothing_is_named(
     variable: str, value: str, aws: AwsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    for client in (aws_module.s3, aws_module.glue, lambda: aws_module.client("sts")):
+    for service in ("s3", "glue", "sts"):
         with pytest.raises(AwsError, match=f"cannot be used: .*{value}.*see .*{variable}"):
-            client()
+            aws_module.client(service)
 
 
 def test_what_a_server_says_in_lines_becomes_one(aws: AwsServer) -> None:
@@ -103,7 +103,7 @@ def test_without_credentials_the_ways_to_get_them_are_told(
 
 def test_a_profile_that_is_not_there_is_named(aws: AwsServer, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    for use in (lambda: exists(place), aws_module.glue, aws_module.s3):
+    for use in (lambda: exists(place), lambda: aws_module.client("glue"), aws_module.s3):
         with pytest.raises(AwsError, match=r"nobody"):
             use()
 
