@@ -52,7 +52,7 @@ def _tables_stand(settings: Settings, lake: Lake, layer: str) -> bool:
     loaded = {name: table for name in TABLES if (table := lake.load(name))}
     if any(ref.startswith(BRANCH) for table in loaded.values() for ref in table.refs()):  # the next run has to drop it
         return False
-    snapshots = {name: found for name, table in loaded.items() if (found := current_of(name, table.metadata))}
+    snapshots = {name: found for name, table in loaded.items() if (found := current_of(name, table))}
     wanted = [table for table in TABLES if layer in ("all", table.split(".")[0])]
     if not snapshots.keys() >= {*wanted}:
         return False

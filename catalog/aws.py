@@ -31,8 +31,6 @@ from catalog.errors import AwsError
 
 if TYPE_CHECKING:
     import boto3
-    from mypy_boto3_athena import AthenaClient
-    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_REGION = "eu-west-3"
@@ -65,18 +63,8 @@ def s3() -> S3Client:
     return cast("S3Client", client("s3"))
 
 
-def glue() -> GlueClient:
-    """The Glue client, one per process and set of AWS_* variables."""
-    return cast("GlueClient", client("glue"))
-
-
-def athena() -> AthenaClient:
-    """The Athena client, one per process and set of AWS_* variables."""
-    return cast("AthenaClient", client("athena"))
-
-
 def client(service: str, where: str | None = None) -> Any:
-    """A client of any service, by boto3's name for it; where: a region other than the default."""
+    """A client of any service, one per process and set of AWS_* variables; where: a region other than the default."""
     with _making(f"{_NAMES.get(service, 'AWS')} cannot be used"):
         return _client(_variables(), where or region(), service)
 

@@ -22,10 +22,7 @@ _opening = threading.Lock()
 
 
 def filesystem(bucket: str) -> pafs.S3FileSystem:
-    """The bucket's filesystem; paths in it start with the bucket's name.
-
-    Raises AwsError if the bucket does not exist, these credentials have no access, or S3 cannot be reached.
-    """
+    """The bucket's filesystem; paths in it start with the bucket's name. Raises AwsError if it cannot be accessed."""
     key = aws.credentials()
     with _opening:  # called by many threads at once
         where = region_of(bucket, aws.endpoint("s3"), key.access_key)
@@ -69,10 +66,7 @@ def region_of(bucket: str, endpoint: str | None, access_key: str) -> str:
 
 
 def check_region(uri: str, allowed: Collection[str]) -> None:
-    """Raise RegionError if the bucket is in a region that is not allowed.
-
-    Asks S3 (HeadBucket) rather than the settings, because only the actual location of the data counts.
-    """
+    """Raise RegionError if the bucket is, according to S3 rather than the settings, in a region that is not allowed."""
     found = region(uri)
     if found not in allowed:
         name = uri.removeprefix("s3://").split("/", 1)[0]

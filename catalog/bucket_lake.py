@@ -1,7 +1,6 @@
 """A lake in S3: AWS Glue is its catalog, and the region of both is checked before anything is read."""
 
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pyiceberg.io.pyarrow import PyArrowFileIO
@@ -16,8 +15,6 @@ from catalog.lake import Lake
 class BucketLake(Lake):
     """A lake below an s3:// prefix, with its tables in AWS Glue."""
 
-    locks = False
-
     def __init__(self, uri: str, prefix: str, catalog: Mapping[str, str]) -> None:
         super().__init__(uri, prefix, catalog)
         if found := next((character for character in "#?" if character in uri), None):
@@ -27,10 +24,6 @@ class BucketLake(Lake):
             )
         if not catalog:  # Athena sees no other catalog than Glue
             self.default_engine = "athena"
-
-    def has_catalog(self) -> bool:
-        """Always: an AWS account has one Glue catalog per region."""
-        return True
 
     def check_place(self, allowed_regions: Collection[str]) -> None:
         """Raise RegionError if the bucket, or Glue, is in a region that is not allowed."""
@@ -45,14 +38,6 @@ class BucketLake(Lake):
         with aws.explained(f"'{self.uri}' cannot be written"):
             aws.s3().put_object(Bucket=name, Key=key, Body=b"")
             aws.s3().delete_object(Bucket=name, Key=key)
-
-    def in_use(self) -> AbstractContextManager[bool]:
-        """S3 has no locks, so whether another process uses the lake is unknown."""
-        return nullcontext(False)
-
-    def exclusive(self) -> AbstractContextManager[None]:
-        """S3 has no locks: runs notice an erasure by its record, and vacuum keeps young files."""
-        return nullcontext()
 
     def describe(self) -> str:
         """The URI and the bucket's region."""
@@ -84,7 +69,7 @@ class BucketLake(Lake):
 
     def _pyiceberg_properties(self) -> dict[str, Any]:
         """Give PyIceberg our Glue client and file access, which renew the credentials of a role."""
-        return {"type": "glue", "client": aws.glue(), "py-io-impl": "catalog.bucket_lake.BucketFileIO"}
+        return {"type": "glue", "client": aws.client("glue"), "py-io-impl": "catalog.bucket_lake.BucketFileIO"}
 
     def _spark_catalog(self) -> dict[str, str]:
         endpoint = aws.endpoint("glue")

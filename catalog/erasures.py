@@ -45,26 +45,9 @@ class Erasure:
     rows: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Record:
-    """The record of a finished erasure, without any trace of what was erased."""
-
-    id: str
-    selector: str
-    reason: str
-    requested_at: str
-    completed_at: str
-    rows: Mapping[str, int]
-    snapshots_expired: int
-    versions_removed: int
-    pca_refitted: bool
-    photos_blocked: int
-    producer: str
-
-
 def begin(lake: Lake, erasure: Erasure) -> None:
     """Write the pending record: from here on, the erasure has to be finished, even after an interruption."""
-    write_object(f"{lake.uri}/_erasures/{erasure.id}{_PENDING}", _json(erasure))
+    write_object(f"{lake.uri}/_erasures/{erasure.id}{_PENDING}", _json(asdict(erasure)))
 
 
 def pending(lake: Lake) -> list[Erasure]:
@@ -73,9 +56,9 @@ def pending(lake: Lake) -> list[Erasure]:
     return [TypeAdapter(Erasure).validate_json(read_bytes(uri)) for uri in uris]
 
 
-def finish(lake: Lake, record: Record) -> str:
+def finish(lake: Lake, record: Mapping[str, object]) -> str:
     """Write the record, then delete the pending record with its versions. Returns the record's URI."""
-    uri = f"{lake.uri}/_erasures/{record.id}"
+    uri = f"{lake.uri}/_erasures/{record['id']}"
     write_object(f"{uri}.json", _json(record))
     lake.delete_permanently(f"{uri}{_PENDING}")
     return f"{uri}.json"
@@ -96,5 +79,5 @@ def check_none_since(lake: Lake, run: str) -> None:
         )
 
 
-def _json(item: Erasure | Record) -> bytes:
-    return json.dumps(asdict(item), indent=1, ensure_ascii=False, sort_keys=True).encode()
+def _json(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True).encode()

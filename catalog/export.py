@@ -8,7 +8,6 @@ are streamed, so memory holds one row group, whatever the table's size.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
@@ -30,16 +29,8 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # Hive's name for null
 _ESCAPED = {chr(c) for c in range(1, 0x20)} | set("\"#%'*/:=?\\\x7f{[]^")
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Size of an export."""
-
-    rows: int
-    files: int
-
-
-def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported:
-    """Write the current version of a table below a normalized folder or s3:// URI, which must be empty.
+def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> tuple[int, int]:
+    """Write the current version of a table below an empty folder or s3:// URI. Returns the number of rows and of files.
 
     Raises CatalogError for a missing table, a target that is not empty or cannot be written, photos as CSV, and a label
     that cannot be a folder name.
@@ -70,14 +61,11 @@ def export(lake: Lake, name: str, to: str, form: Format = "parquet") -> Exported
         write_object(f"{to}/_SUCCESS", b"")
     except OSError as error:
         raise CatalogError(f"'{to}' cannot be written ({error.strerror or error}): give --to another folder") from error
-    return Exported(rows, len(targets))
+    return rows, len(targets)
 
 
 def folder_name(column: str, value: object) -> str:
-    """The folder of a partition value, `label=Apple Braeburn`, escaped as by Spark's `escapePathName`.
-
-    Raises CatalogError for a value that would be read as null, is too long, or contains a NUL character.
-    """
+    """The folder of a value, escaped as by Spark's `escapePathName`. Raises CatalogError if none can stand for it."""
     text = "" if value is None else str(value)
     name = f"{column}={''.join(f'%{ord(c):02X}' if c in _ESCAPED else c for c in text)}"
     if text in ("", _HIVE_NULL) or "\0" in text:
@@ -93,15 +81,15 @@ def folder_name(column: str, value: object) -> str:
 def _write(uri: str, table: Table, files: list[str], columns: list[str], form: Format) -> int:
     schema = pa.schema([table.arrow_schema.field(c) for c in columns])
     count = 0
+    batches = _batches(files, table, columns)
     with output_stream(uri) as stream:
         if form == "csv":
             stream.write(as_csv(schema.empty_table()).encode())
-            for batch in _batches(files, table, columns):
+            for batch in batches:
                 stream.write(as_csv(batch, header=False).encode())
                 count += batch.num_rows
         else:
             # each run adds a small file per label: join them to row groups of a useful size
-            batches = _batches(files, table, columns)
             groups = constrained_batches(batches, _GROUP_BYTES, get_len=lambda batch: batch.nbytes, strict=False)
             with pq.ParquetWriter(stream, schema) as writer:
                 for rows in map(pa.Table.from_batches, groups):

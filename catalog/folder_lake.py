@@ -21,6 +21,8 @@ _BUSY_MS = 30_000  # how long a writer of the SQLite file waits for another one
 class FolderLake(Lake):
     """A lake in a folder, with an SQLite catalog next to its tables."""
 
+    locks = True
+
     @property
     def database(self) -> str:
         """The SQLite file of the catalog."""
@@ -78,9 +80,6 @@ class FolderLake(Lake):
             if not try_lock(lock.fileno(), fcntl.LOCK_EX):
                 raise BusyError(f"'{self.uri}' is in use by a run: try again when it has ended")
             yield
-
-    def check_versions_deletable(self) -> None:
-        """A disk keeps no versions."""
 
     def _lock_file(self) -> BinaryIO:
         """Open the lock file. The kernel releases its lock when the process ends, however it ends."""

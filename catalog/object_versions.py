@@ -10,10 +10,10 @@ listed. All functions take s3:// URIs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from more_itertools import chunked
 
 from catalog import aws
 from catalog.errors import AwsError
@@ -82,7 +82,7 @@ def _listed(bucket: str, prefix: str, chosen: str) -> Iterator[dict[str, Any]]:
 def _delete(bucket: str, items: Iterator[dict[str, Any]]) -> int:
     """Delete listed items in batches. Raises AwsError for errors inside an answer with status 200."""
     count = 0
-    while batch := list(islice(items, _AT_ONCE)):
+    for batch in chunked(items, _AT_ONCE):
         objects: list[ObjectIdentifierTypeDef] = [{"Key": i["Key"], "VersionId": i["VersionId"]} for i in batch]
         answer = aws.s3().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
         if errors := answer.get("Errors", []):

@@ -24,10 +24,7 @@ class Retention:
 
 
 def outdated(lake: Lake, kept: Retention) -> Selection:
-    """Select the batches past their retention limit.
-
-    Raises SettingsError if features expired before their photos: the next run would compute them again.
-    """
+    """Select the batches past their limit. Raises SettingsError if features expired before their photos."""
     photos = _older(lake, "bronze.images", kept.photos)
     rejected = _older(lake, "bronze.quarantine", kept.quarantine)
     if kept.features is None:

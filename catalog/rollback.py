@@ -10,10 +10,7 @@ _NAMED = 5  # runs that an error lists
 
 
 def rollback_table(lake: Lake, table: str, snapshot_id: int | str) -> Snapshot:
-    """Make an older snapshot of a table the current one; newer ones stay in the history.
-
-    Raises CatalogError if the table has no such snapshot.
-    """
+    """Make an older snapshot of a table the current one; newer ones stay in the history. Raises CatalogError."""
     history = lake.history(table)
     found = next((s for s in history if str(s.id) == str(snapshot_id)), None)
     if found is None:
@@ -30,18 +27,21 @@ def state_after(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
 
     Raises CatalogError for a run that is not in the history, and for a table whose snapshot of that time has expired.
     """
-    published = {t: loaded.metadata for t in TABLES if (loaded := lake.load(t)) and loaded.metadata.snapshot_log}
-    ends = run_ends(publications(table, metadata) for table, metadata in published.items())
+    published = {name: table for name in TABLES if (table := lake.load(name)) and table.history()}
+    ends = run_ends(publications(name, table) for name, table in published.items())
     if run_id not in ends:
         latest = ", ".join(sorted(ends)[-_NAMED:]) or "none"
         raise CatalogError(f"no run '{run_id}' is in the lake's history, whose latest are: {latest}")
-    state = {table: as_of(table, metadata, ends[run_id]) for table, metadata in published.items()}
-    for table, version in state.items():
-        _, oldest = publications(table, published[table])[0]
-        if version is None and ROWS_OF in oldest.properties and oldest.run <= run_id:
-            state[table] = oldest  # a compaction: it has the rows of that time, and its original has been expired
-        elif version is None and not _is_first(oldest):
-            raise CatalogError(f"the version of {table} after the run {run_id} has been expired: choose a later run")
+    state: dict[str, Snapshot | None] = {}
+    for name, table in published.items():
+        state[name] = as_of(name, table, ends[run_id])
+        if state[name] is None:
+            _, oldest = publications(name, table)[0]
+            compacted = ROWS_OF in oldest.properties
+            if compacted and oldest.run <= run_id:
+                state[name] = oldest  # it has the rows of that time, and its original has been expired
+            elif compacted or oldest.properties.get("first") != "true":  # else no earlier one can have expired
+                raise CatalogError(f"the version of {name} after the run {run_id} has been expired: choose a later run")
     return state
 
 
@@ -55,11 +55,6 @@ def rollback_lake(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
         elif snapshot != lake.current(table):
             _make_current(lake, table, snapshot)
     return state
-
-
-def _is_first(oldest: Snapshot) -> bool:
-    """Whether the oldest snapshot is the one that the table was made with, so that no earlier one can have expired."""
-    return oldest.properties.get("first") == "true" and ROWS_OF not in oldest.properties
 
 
 def _make_current(lake: Lake, table: str, snapshot: Snapshot) -> None:

@@ -8,7 +8,8 @@ Every snapshot is copy-on-write, so its rows are exactly the rows of its data fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -31,10 +32,7 @@ if TYPE_CHECKING:
 def data_files(
     table: IcebergTable, snapshot_id: int | None = None, row_filter: BooleanExpression = ALWAYS_TRUE
 ) -> dict[str, int]:
-    """The data files of a snapshot, the current one by default: size in bytes by URI.
-
-    Raises CatalogError for a table with delete files, which Fruitlake never writes.
-    """
+    """The data files of a snapshot, by default the current one: size in bytes by URI. Raises CatalogError."""
     return {file.file_path: file.file_size_in_bytes for file in _planned(table, snapshot_id, row_filter)}
 
 
@@ -64,38 +62,25 @@ def dataset(lake: Lake, name: str, snapshot_id: int | None = None) -> ds.Dataset
 
 def dataset_of(table: Table, files: Iterable[str]) -> ds.Dataset:
     """Data files of a table as one pyarrow dataset."""
-    paths = [local_or_s3(file) for file in files]
-    if not paths:
+    places = [filesystem(local_or_s3(file)) for file in files]
+    if not places:
         return ds.dataset(table.arrow_schema.empty_table())
-    place, _ = filesystem(paths[0])
-    return ds.dataset(
-        [filesystem(path)[1] for path in paths], schema=table.arrow_schema, format="parquet", filesystem=place
-    )
+    paths = [path for _, path in places]
+    return ds.dataset(paths, schema=table.arrow_schema, format="parquet", filesystem=places[0][0])
 
 
+@dataclass(frozen=True)
 class FileScan:
-    """A snapshot's rows for `mapInArrow`, read by pyarrow inside the tasks. Replaces a DataFrame.
+    """A snapshot's rows for `mapInArrow`, read by pyarrow inside the tasks. Replaces a DataFrame."""
 
-    Args:
-        files: the data files: size in bytes by URI.
-        row_filter: (column, value) that rows must have.
-    """
-
-    def __init__(
-        self,
-        spark: SparkSession,
-        files: dict[str, int],
-        columns: Sequence[str],
-        row_filter: tuple[str, str] | None = None,
-    ) -> None:
-        self._spark = spark
-        self.files = dict(files)
-        self._columns = list(columns)
-        self._filter = row_filter
+    spark: SparkSession
+    files: dict[str, int]  # size in bytes by URI
+    columns: list[str]
+    row_filter: tuple[str, str] | None = None  # (column, value) that rows must have
 
     def select(self, *columns: str) -> FileScan:
         """The same scan with fewer columns."""
-        return FileScan(self._spark, self.files, columns, self._filter)
+        return replace(self, columns=[*columns])
 
     @property
     def nbytes(self) -> int:
@@ -104,19 +89,17 @@ class FileScan:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, read in this process."""
-        return reader(self._columns, self._filter)([pa.record_batch({"file": pa.array(self.files, pa.string())})])
+        return reader(self.columns, self.row_filter)([pa.record_batch({"file": pa.array(self.files, pa.string())})])
 
     def mapInArrow(
         self, function: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]], schema: Any
     ) -> DataFrame:
         """Like `DataFrame.mapInArrow`, over batches that pyarrow reads inside the tasks."""
-        read = reader(self._columns, self._filter)
-        return self._tasks().mapInArrow(lambda batches: function(read(batches)), schema)
-
-    def _tasks(self) -> DataFrame:
-        """One row per file, ordered so that each task reads about the same number of bytes."""
-        slots = self._spark.sparkContext.defaultParallelism
+        read = reader(self.columns, self.row_filter)
+        # one row per file, ordered so that each task reads about the same number of bytes
+        slots = self.spark.sparkContext.defaultParallelism
         by_size = sorted(self.files, key=lambda uri: -self.files[uri])
         # Spark splits the rows evenly, in order
         dealt = [uri for first in range(slots) for uri in by_size[first::slots]]
-        return self._spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))
+        tasks = self.spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))
+        return tasks.mapInArrow(lambda batches: function(read(batches)), schema)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
@@ -51,15 +52,15 @@ class Snapshot:
         return int(self.properties.get(ROWS_OF, self.id))
 
 
-def current_of(table: str, metadata: TableMetadata) -> Snapshot | None:
-    """The current snapshot; None if the table was created but never published."""
-    found = metadata.current_snapshot()
+def current_of(table: str, loaded: IcebergTable | None) -> Snapshot | None:
+    """The current snapshot; None if the table was never published."""
+    found = loaded.current_snapshot() if loaded else None
     return _snapshot(table, found) if found else None
 
 
-def publications(table: str, metadata: TableMetadata) -> list[tuple[datetime, Snapshot]]:
+def publications(table: str, loaded: IcebergTable | None) -> list[tuple[datetime, Snapshot]]:
     """(time, snapshot) for each change of `main`, including rollbacks; oldest first."""
-    logged = ((entry, metadata.snapshot_by_id(entry.snapshot_id)) for entry in metadata.snapshot_log)
+    logged = [(entry, loaded.snapshot_by_id(entry.snapshot_id)) for entry in loaded.history()] if loaded else []
     return [(utc(entry.timestamp_ms), _snapshot(table, found)) for entry, found in logged if found]
 
 
@@ -78,24 +79,20 @@ def run_ends(tables: Iterable[Sequence[tuple[datetime, Snapshot]]]) -> dict[str,
     return compacted | ends
 
 
-def history_of(table: str, metadata: TableMetadata) -> list[Snapshot]:
+def history_of(table: str, loaded: IcebergTable | None) -> list[Snapshot]:
     """The published snapshots that still exist, latest first."""
-    return list({version.id: version for _, version in reversed(publications(table, metadata))}.values())
+    return list({version.id: version for _, version in reversed(publications(table, loaded))}.values())
 
 
-def as_of(table: str, metadata: TableMetadata, moment: datetime) -> Snapshot | None:
+def as_of(table: str, loaded: IcebergTable | None, moment: datetime) -> Snapshot | None:
     """The snapshot that was current at a given time; None if there was none, or it has expired."""
     until = round(moment.timestamp() * 1000)  # rounded: as a float, an entry's own moment may be slightly before it
-    seen = [e.snapshot_id for e in metadata.snapshot_log if e.timestamp_ms <= until]
-    found = metadata.snapshot_by_id(seen[-1]) if seen else None
+    found = loaded.snapshot_as_of_timestamp(until) if loaded else None
     return _snapshot(table, found) if found else None
 
 
 def rows_appended(metadata: TableMetadata, first: int, last: int) -> int | None:
-    """How many rows were added between two snapshots.
-
-    None if rows were also changed or deleted, or if a snapshot in between has expired.
-    """
+    """Rows added between two snapshots; None if rows were changed or deleted, or a snapshot in between has expired."""
     at = metadata.snapshot_by_id(last)
     while at and at.snapshot_id != first and at.summary and at.summary.operation in _KEEPS_ROWS:
         at = metadata.snapshot_by_id(at.parent_snapshot_id) if at.parent_snapshot_id else None

@@ -169,10 +169,7 @@ def write_atomically(path: str, data: bytes) -> None:
 
 
 def try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file or folder without waiting, or change the kind of its lock. False if it is locked already.
-
-    The kernel releases the lock when the process ends, however it ends.
-    """
+    """Lock an open file or folder without waiting, or change the kind of its lock. False if it is locked already."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

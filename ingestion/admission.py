@@ -15,10 +15,10 @@ import io
 from ingestion import jpeg
 from ingestion.formats import LOSSLESS, STORED, format_of
 from ingestion.metadata import strip
-from ingestion.photo import MAX_BYTES, Facts, Rejected, check, read
+from ingestion.photo import MAX_BYTES, Rejected, Size, check, read
 
 
-def admit(file: bytes) -> tuple[bytes, Facts]:
+def admit(file: bytes) -> tuple[bytes, Size]:
     """Convert a file to the bytes to store; returns them and the size in pixels. Raises Rejected."""
     format = format_of(file)
     if format is None or format in STORED:
@@ -34,7 +34,7 @@ def admit(file: bytes) -> tuple[bytes, Facts]:
     content = buffer.getvalue()
     if len(content) > MAX_BYTES:
         raise Rejected("too large", f"a {format} that takes {len(content):,} bytes to store, at most {MAX_BYTES:,}")
-    return content, photo.facts
+    return content, photo.size
 
 
 def image_id_of(content: bytes) -> str:

@@ -80,7 +80,9 @@ class Ingestion:
             self._pending, size = todo
         self._settled = _matching(files, settled, VERSION, "left_semi").count() if settled is not None else 0
         slots = spark.sparkContext.defaultParallelism
-        tasks = _tasks(self._pending, size, slots)
+        # a multiple of slots, of tasks small enough to balance the load and to show progress
+        rounds = math.ceil(max(self._pending / _FILES_PER_TASK, size / _BYTES_PER_FILE) / slots)
+        tasks = max(1, min(self._pending, slots * rounds))
         self._files = max(slots, math.ceil(size / _BYTES_PER_FILE))  # Parquet files to write
         # DISK_ONLY: the photos stay on the executors' disks until all tables have been derived from them
         self._checked = (
@@ -99,9 +101,15 @@ class Ingestion:
             assert seen is not None
             files_read, photos, distinct, self._blocked = seen
             self._rejected = files_read - photos - self._blocked
-            if photos != distinct or (known_images is not None and _any_known(read, known_images)):
+            # if no photo was read twice or is stored already, none has to be placed, which takes seconds
+            stored = known_images.select("image_id") if known_images is not None else None
+            if photos != distinct or (stored and not read.join(stored, "image_id", "left_semi").isEmpty()):
                 self._placed = place(read, known_images, files).persist()
-        self._outcomes = self._count_outcomes()
+        # number of files read in this run per outcome (see placement.py)
+        self._outcomes = Counter(stored=self._pending - self._rejected - self._blocked)
+        if self._placed is not None:
+            counted = self._placed.groupBy("outcome").count().collect()
+            self._outcomes = Counter({row["outcome"]: row["count"] for row in counted})
         listed.unpersist()
         read.unpersist()
 
@@ -178,29 +186,13 @@ class Ingestion:
         if self._placed is not None:
             self._placed.unpersist()
 
-    def _count_outcomes(self) -> Counter[str]:
-        """Number of files read in this run per outcome (see placement.py)."""
-        if self._placed is None:
-            return Counter(stored=self._pending - self._rejected - self._blocked)
-        return Counter({row["outcome"]: row["count"] for row in self._placed.groupBy("outcome").count().collect()})
-
 
 def _files_and_bytes(counted: Column) -> tuple[Column, Column]:
     """Aggregates: the number of listed files for which a condition holds, and their size in bytes."""
     return F.count_if(counted), F.coalesce(F.sum(F.when(counted, F.col("size"))), F.lit(0))
 
 
-def _any_known(read: DataFrame, images: DataFrame) -> bool:
-    """Whether a photo that was read is stored already; if none is, they need not be placed, which takes seconds."""
-    return not read.join(images.select("image_id"), "image_id", "left_semi").isEmpty()
-
-
 def _matching(new: DataFrame, old: DataFrame, columns: list[str], how: str) -> DataFrame:
     """Rows of new that are in old (left_semi) or not (left_anti), compared by columns; nulls are equal."""
     same = [F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in columns]
     return new.alias("new").join(old.select(columns).alias("old"), same, how)
-
-
-def _tasks(files: int, size: int, slots: int) -> int:
-    """Number of tasks for reading files: a multiple of slots, small enough tasks to balance load and show progress."""
-    return max(1, min(files, slots * math.ceil(max(files / _FILES_PER_TASK, size / _BYTES_PER_FILE) / slots)))

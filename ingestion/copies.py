@@ -19,10 +19,7 @@ def find_copies(
     labels: Collection[str],
     progress: Callable[[list[SourceFile]], Iterable[SourceFile]] = iter,
 ) -> Iterator[tuple[str, str]]:
-    """Path and image_id of the source's files that hold one of the photos, or any photo in a folder of these labels.
-
-    Their metadata may differ from that of the photos.
-    """
+    """Path and image_id of the files that hold one of the photos, or any photo in a folder of these labels."""
     files = [file for file in source.walk(source.root, deep=True) if file.ignored is None]
     for file, content in with_content(file._asdict() for file in progress(files)):
         image_id = None if isinstance(content, Rejected) else identify(content)

@@ -10,32 +10,25 @@ from typing import Final, Literal
 
 from PIL import Image, UnidentifiedImageError
 
+from ingestion import jpeg
+
 STORED: Final = ("JPEG", "PNG", "WebP")
 ACCEPTED: Final = (*STORED, "HEIC", "AVIF", "JPEG 2000", "GIF", "BMP", "TIFF")
 LOSSLESS: Final = ("GIF", "BMP", "TIFF")  # converted to PNG
 
 _PILLOW: Final = {"WebP": "WEBP", "HEIC": "HEIF", "JPEG 2000": "JPEG2000"}  # names that differ in Pillow
-_MAGIC: Final = (  # offset, bytes, name of the format
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG", "PNG"),
-    (0, b"GIF87a", "GIF"),
-    (0, b"GIF89a", "GIF"),
-    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-    (0, b"\xffO\xffQ", "JPEG 2000"),
-    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
-    (0, b"\xff\n", "JPEG XL"),
-    (0, b"II\xbc", "JPEG XR"),
-    (0, b"II*\0\x10\0\0\0CR", "camera raw"),  # Canon's variant of TIFF
-    (6, b"HEAPCCDR", "camera raw"),
-    (0, b"FUJIFILMCCD-RAW", "camera raw"),
-    (0, b"IIRO", "camera raw"),
-    (0, b"IIRS", "camera raw"),
-    (0, b"IIU\0", "camera raw"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"II+\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (0, b"MM\0+", "TIFF"),
-    (0, b"8BPS", "Photoshop document"),
+_MAGIC: Final = (  # bytes, their offset, name of the format
+    (b"\xff\xd8\xff", 0, "JPEG"),
+    (b"\x89PNG", 0, "PNG"),
+    ((b"GIF87a", b"GIF89a"), 0, "GIF"),
+    ((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xffO\xffQ"), 0, "JPEG 2000"),
+    ((b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\n"), 0, "JPEG XL"),
+    (b"II\xbc", 0, "JPEG XR"),
+    ((b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0"), 0, "camera raw"),
+    (b"HEAPCCDR", 6, "camera raw"),
+    (b"II*\0\x10\0\0\0CR", 0, "camera raw"),  # Canon's variant of TIFF
+    ((b"II*\0", b"II+\0", b"MM\0*", b"MM\0+"), 0, "TIFF"),
+    (b"8BPS", 0, "Photoshop document"),
 )
 _BRANDS: Final = {  # brands of ISO base media files, in the `ftyp` box
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -47,8 +40,7 @@ _BRANDS: Final = {  # brands of ISO base media files, in the `ftyp` box
 _BMP_HEADERS: Final = (12, 40, 52, 56, 64, 108, 124)  # bytes; text may begin with "BM", too
 _OTHERS: Final = (  # not images, but often found under an image's name
     (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with `git lfs pull`"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
+    ((b"<!doctype html", b"<html"), "an HTML page"),
     (b"%pdf", "a PDF"),
     (b"pk\3\4", "a ZIP archive"),
 )
@@ -87,9 +79,13 @@ def open_photo(data: bytes) -> tuple[Image.Image, str]:
     try:
         image = Image.open(io.BytesIO(data), formats=[_PILLOW.get(name, name)])
         preview = name == "TIFF" and _is_preview(image)
-    except UnidentifiedImageError as error:
-        raise Rejected("truncated", f"{name}: header cut short or damaged") from error
     except Exception as error:  # with hostile bytes a parser may raise nearly anything
+        header = jpeg.header(data) if name == "JPEG" else None
+        if header and header.bits > 8:
+            said = f"a JPEG of {header.bits} bits per sample; 8 are read: export it as an ordinary JPEG"
+            raise Rejected("unsupported mode", said) from error
+        if isinstance(error, UnidentifiedImageError):
+            raise Rejected("truncated", f"{name}: header cut short or damaged") from error
         raise Rejected("truncated", f"{name} header: {error}") from error
     if preview:
         raise Rejected("unsupported format", f"camera raw (a TIFF of a preview); accepted: {', '.join(ACCEPTED)}")
@@ -106,7 +102,7 @@ def format_of(data: bytes) -> str | None:
         "JPEG": data[:1] == b"\xff" and b"\xff\xd8\xff".startswith(data[:3]),
         "PNG": data[:1] == b"\x89" and b"\x89PNG".startswith(data[:4]),
     }
-    whole = (name for at, magic, name in _MAGIC if data[at : at + len(magic)] == magic)
+    whole = (name for magic, at, name in _MAGIC if data.startswith(magic, at))
     return next(whole, None) or next((name for name, does in begins.items() if does), None)
 
 

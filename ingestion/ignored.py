@@ -6,39 +6,26 @@ pattern matches any characters.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import Final
 
 _FOLDERS: Final = {  # pattern → which system creates it; everything below such a folder is ignored, too
     ".*": "hidden",  # .ipynb_checkpoints, .thumbnails, .Trash-1000, .git, .AppleDouble, .@__thumb …
-    "@eadir": "Synology",
-    "#recycle": "Synology",
-    "#snapshot": "Synology",
-    "@recycle": "QNAP",
-    "@recently-snapshot": "QNAP",
-    "$recycle.bin": "Windows",
-    "recycler": "Windows",
-    "system volume information": "Windows",
-    "found.[0-9][0-9][0-9]": "Windows",
-    "__macosx": "macOS",
-    "network trash folder": "macOS",
-    "temporary items": "macOS",
+    **dict.fromkeys(("@eadir", "#recycle", "#snapshot"), "Synology"),
+    **dict.fromkeys(("@recycle", "@recently-snapshot"), "QNAP"),
+    **dict.fromkeys(("$recycle.bin", "recycler", "system volume information", "found.[0-9][0-9][0-9]"), "Windows"),
+    **dict.fromkeys(("__macosx", "network trash folder", "temporary items"), "macOS"),
     "lost+found": "Linux",
     "lost.dir": "Android",
     "__pycache__": "Python",
-    "_temporary": "Hadoop",
     "_spark_metadata": "Spark",
-    "*_$folder$": "Hadoop",
+    **dict.fromkeys(("_temporary", "*_$folder$"), "Hadoop"),
 }
 _FILES: Final = {  # pattern → kind of file
     ".*": "hidden file",  # .DS_Store, .gitkeep, AppleDouble's ._photo.jpg …
-    "thumbs.db": "system file",
-    "ehthumbs*.db": "system file",
-    "desktop.ini": "system file",
-    "icon\r": "system file",
-    "*.lnk": "system file",
+    **dict.fromkeys(("thumbs.db", "ehthumbs*.db", "desktop.ini", "icon\r", "*.lnk"), "system file"),
     "_success": "marker of a finished job",
     "*_$folder$": "folder marker",
     **dict.fromkeys(("readme", "license", "licence", "checksums", "sha256sums", "md5sums"), "text file"),
@@ -49,6 +36,7 @@ _FILES: Final = {  # pattern → kind of file
     **dict.fromkeys(("*.xmp", "*.aae", "*.thm", "*.pp3", "*.dop", "*.icc", "*.icm"), "side-car"),
     **dict.fromkeys(("*.mov", "*.mp4", "*.m4v", "*.avi", "*.3gp", "*.mts", "*.mkv", "*.webm"), "video"),
 }
+_is_ignored_file: Final = re.compile("|".join(map(translate, _FILES))).match  # saves trying one pattern after another
 
 
 def why_ignored(path: str, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> str | None:
@@ -75,15 +63,15 @@ def is_service_folder(name: str) -> bool:
 @lru_cache(maxsize=4096)  # files are listed folder by folder
 def _service_folder(path: str) -> str | None:
     for name in path.split("/"):
-        if name not in (".", "..") and _is_folder(name.casefold()):
-            whose = next(whose for pattern, whose in _FOLDERS.items() if fnmatchcase(name.casefold(), pattern))
+        whose = next((whose for pattern, whose in _FOLDERS.items() if fnmatchcase(name.casefold(), pattern)), None)
+        if whose and name not in (".", ".."):
             return f"hidden folder {name}" if whose == "hidden" else f"{whose}'s folder {name}"
     return None
 
 
 def _no_photo(name: str) -> str | None:
     name = name.casefold()
-    if name in (".", "..") or not _is_file(name):
+    if name in (".", "..") or not _is_ignored_file(name):
         return None
     return next(what for pattern, what in _FILES.items() if fnmatchcase(name, pattern))
 
@@ -91,11 +79,3 @@ def _no_photo(name: str) -> str | None:
 def _matches(path: str, glob: str) -> bool:
     path, glob = path.casefold(), glob.casefold()
     return fnmatchcase(path, glob) or any(fnmatchcase(name, glob) for name in path.split("/"))
-
-
-def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns))
-
-
-_is_folder = _any(_FOLDERS).match
-_is_file = _any(_FILES).match

@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 from ingestion import jpeg
 from ingestion.formats import Reason as Reason  # it and Rejected are part of this module's interface
 from ingestion.formats import Rejected as Rejected
-from ingestion.formats import format_of, open_photo
+from ingestion.formats import open_photo
 from ingestion.srgb import UnsupportedMode, to_srgb
 
 MIN_SIDE: Final = 32  # px; smaller photos would be mostly interpolation at the network's input size
@@ -45,27 +45,23 @@ _LYING: Final = 5  # orientations from here on swap width and height
 Image.MAX_IMAGE_PIXELS = None  # our own limits apply instead, with clearer messages
 
 
-class Facts(NamedTuple):
-    """Facts stored with an accepted photo."""
-
-    width: int  # px, upright
-    height: int  # px, upright
+Size = tuple[int, int]  # width and height in px, upright
 
 
 class Photo(NamedTuple):
-    """A decoded, upright photo. For a JPEG above MAX_PIXELS, pixels is smaller than facts say."""
+    """A decoded, upright photo. For a JPEG above MAX_PIXELS, pixels is smaller than size says."""
 
     pixels: Image.Image
-    facts: Facts
+    size: Size
 
 
-def check(data: bytes) -> Facts:
+def check(data: bytes) -> Size:
     """Check that every pixel can be decoded; returns the upright size. Raises Rejected, also if it is too small."""
     try:
-        facts = _read(data, _brightness).facts
+        size = _read(data, _brightness).size
     except Rejected:  # lossless JPEGs cannot be decoded as brightness alone: try in colour before rejecting
-        facts = _read(data, _colours).facts
-    return _large_enough(facts)
+        size = _read(data, _colours).size
+    return _large_enough(size)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -76,14 +72,14 @@ def decode(data: bytes) -> Image.Image:
 def read(data: bytes) -> Photo:
     """Decode the photo as `decode` does, with its size. Raises Rejected, also if it is too small."""
     photo = _read(data, _colours)
-    _large_enough(photo.facts)
+    _large_enough(photo.size)
     return photo
 
 
-def _large_enough(facts: Facts) -> Facts:
-    if min(facts) < MIN_SIDE:
-        raise Rejected("too small", f"{facts.width}x{facts.height} px, at least {MIN_SIDE} px a side")
-    return facts
+def _large_enough(size: Size) -> Size:
+    if min(size) < MIN_SIDE:
+        raise Rejected("too small", f"{size[0]}x{size[1]} px, at least {MIN_SIDE} px a side")
+    return size
 
 
 def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
@@ -92,15 +88,15 @@ def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
         raise Rejected("empty", "0 bytes")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd EXIF; real problems become reasons
-        image, format = _open(data)
+        image, format = open_photo(data)
         met = f"{image.width}x{image.height} px"
         try:
             scaled_from = _fit(image, data, format)
             loaded = load(image)
             turn = _orientation(image)  # only now: in a PNG it may follow the pixels
             width, height = scaled_from or image.size
-            facts = Facts(height, width) if turn >= _LYING else Facts(width, height)
-            return Photo(loaded.transpose(_TURNS[turn]) if turn in _TURNS else loaded, facts)
+            size = (height, width) if turn >= _LYING else (width, height)
+            return Photo(loaded.transpose(_TURNS[turn]) if turn in _TURNS else loaded, size)
         except Rejected:
             raise
         except UnsupportedMode as error:
@@ -144,17 +140,6 @@ def _brightness(image: Image.Image) -> Image.Image:
     return image
 
 
-def _open(data: bytes) -> tuple[Image.Image, str]:
-    try:
-        return open_photo(data)
-    except Rejected as error:
-        header = jpeg.header(data) if format_of(data) == "JPEG" else None
-        if header and header.bits > 8:
-            said = f"a JPEG of {header.bits} bits per sample; 8 are read: export it as an ordinary JPEG"
-            raise Rejected("unsupported mode", said) from error
-        raise
-
-
 def _fit(image: Image.Image, data: bytes, format: str) -> tuple[int, int] | None:
     """Make the photo fit in memory; returns its true size if it will be scaled down, else None. Raises Rejected."""
     size = image.size
@@ -179,7 +164,7 @@ def orientation(data: bytes) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image, format = _open(data)
+            image, format = open_photo(data)
         except Rejected:
             return 1
         # in a PNG the tag may follow the pixels, which then have to be decoded

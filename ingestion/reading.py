@@ -35,13 +35,12 @@ _ARROW = arrow_schema(CHECKED_SCHEMA)
 
 
 def check_files(batches: Iterable[pa.RecordBatch], block_lists: Sequence[BlockList] = ()) -> Iterator[pa.RecordBatch]:
-    """Read and check the listed files; yields rows of CHECKED_SCHEMA, in batches of bounded size.
-
-    A file whose photo is on a block list gets the reason BLOCKED.
-    """
+    """Read and check the listed files; yields rows of CHECKED_SCHEMA. Photos on a block list get the reason BLOCKED."""
     files = with_content(file for batch in batches for file in batch.to_pylist())
     rows = (_check_file(file, content, block_lists) for file, content in files)
-    groups = constrained_batches(rows, _BATCH_BYTES, _BATCH_ROWS, lambda row: len(row["content"] or b""), strict=False)
+    groups = constrained_batches(
+        rows, _BATCH_BYTES, _BATCH_ROWS, lambda row: len(row.get("content", b"")), strict=False
+    )
     return map(lambda group: pa.RecordBatch.from_pylist(group, _ARROW), groups)  # keeps no group while the next grows
 
 
@@ -58,18 +57,17 @@ def with_content(files: Iterable[File]) -> Iterator[tuple[File, Content]]:
 
 
 def _check_file(file: File, content: Content, block_lists: Sequence[BlockList]) -> File:
-    """Check one file; returns its row of CHECKED_SCHEMA."""
-    row = {**file, "image_id": None, "content": None, "width": None, "height": None}
-    if isinstance(content, Rejected):
-        return row | {"reason": content.reason, "detail": content.detail}
+    """Check one file; returns its row of CHECKED_SCHEMA, without the columns that are null."""
     try:
-        photo, facts = admit(content)
+        if isinstance(content, Rejected):
+            raise content
+        photo, (width, height) = admit(content)
     except Rejected as rejection:
-        return row | {"reason": rejection.reason, "detail": rejection.detail}
+        return file | {"reason": rejection.reason, "detail": rejection.detail}
     image_id = image_id_of(photo)
     if any(image_id in block_list for block_list in block_lists):
-        return row | {"reason": BLOCKED}
-    return row | {"image_id": image_id, "content": photo, "width": facts.width, "height": facts.height}
+        return file | {"reason": BLOCKED}
+    return file | {"image_id": image_id, "content": photo, "width": width, "height": height}
 
 
 def _read(file: File) -> Content:

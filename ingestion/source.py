@@ -85,6 +85,4 @@ def _list_folders(source: Source, batches: Iterable[pa.RecordBatch]) -> Iterator
 
 def to_arrow(rows: Sequence[SourceFile]) -> pa.RecordBatch:
     """The files as a listing has them, columns as in SOURCE_SCHEMA."""
-    schema = arrow_schema(SOURCE_SCHEMA)
-    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
-    return pa.RecordBatch.from_arrays([pa.array(values, kind) for values, kind in columns], schema=schema)
+    return pa.RecordBatch.from_pylist([row._asdict() for row in rows], arrow_schema(SOURCE_SCHEMA))

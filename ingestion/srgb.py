@@ -7,7 +7,7 @@ are assumed to be sRGB; they, and photos with an sRGB profile, keep their exact 
 
 import io
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -29,47 +29,35 @@ class UnsupportedMode(Exception):
     """Pillow can decode the photo but not convert its mode to RGB."""
 
 
-class _ToSrgb(NamedTuple):
-    mode: str  # of its input pixels
-    transform: ImageCms.ImageCmsTransform
-
-
 def to_srgb(image: Image.Image) -> Image.Image:
     """Convert a decoded image to 8-bit sRGB on white. May modify the image. Raises UnsupportedMode."""
     profile = image.info.get("icc_profile")
     found = _to_srgb(profile) if isinstance(profile, bytes) else None
-    if found and found.mode == image.mode == "CMYK":
-        return _apply(image, found)
+    if found and found.input_mode == image.mode == "CMYK":
+        return found.apply(image)
     rgb = _to_rgb(image)
-    if found is None or image.mode == "CMYK" or found.mode == "CMYK":
+    if found is None or image.mode == "CMYK" or found.input_mode == "CMYK":
         return rgb
-    if found.mode == "L":
-        return _apply(rgb.getchannel("R"), found) if image.mode in _GREY else rgb
-    return _apply(rgb, found)
-
-
-def _apply(image: Image.Image, found: _ToSrgb) -> Image.Image:
-    in_place = found.mode == "RGB"  # saves a copy of a large photo
-    converted = ImageCms.applyTransform(image, found.transform, inPlace=in_place)
-    return image if converted is None else converted
+    if found.input_mode == "L":
+        return found.apply(rgb.getchannel("R")) if image.mode in _GREY else rgb
+    return found.apply_in_place(rgb)  # saves a copy of a large photo
 
 
 @lru_cache(maxsize=8)  # photos of one camera share their profile
-def _to_srgb(profile: bytes) -> _ToSrgb | None:
+def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     """Build the transform from the profile to sRGB; None if it would change nothing or the profile is unusable."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(bare_profile(profile)))  # the profile of the stored photo
         mode = _SPACES[opened.profile.xcolor_space]
         transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
-        return None if mode != "CMYK" and _changes_nothing(mode, transform) else _ToSrgb(mode, transform)
+        return None if mode != "CMYK" and _changes_nothing(transform) else transform
     except Exception:  # noqa: BLE001  # on hostile bytes, a parser may raise nearly anything; the pixels are intact
         return None
 
 
-def _changes_nothing(mode: str, transform: ImageCms.ImageCmsTransform) -> bool:
-    before = Image.fromarray(_LATTICE if mode == "RGB" else _LATTICE[..., 0])
-    after = ImageCms.applyTransform(before, transform)
-    difference = np.asarray(after, dtype=int) - np.asarray(before.convert("RGB"))
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    before = Image.fromarray(_LATTICE if transform.input_mode == "RGB" else _LATTICE[..., 0])
+    difference = np.asarray(transform.apply(before), dtype=int) - np.asarray(before.convert("RGB"))
     return bool(np.abs(difference).max() <= _SAME)
 
 

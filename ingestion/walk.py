@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -115,14 +116,10 @@ def _describe(path: str) -> SourceFile:
         return _unusable(path, error.strerror or str(error))
     if not stat.S_ISREG(found.st_mode):
         return _unusable(path, "neither a file nor a folder")
-    return SourceFile(path, _label(path), found.st_size, _modified(found))
-
-
-def _modified(found: os.stat_result) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(found.st_mtime_ns // 1000 / 1e6, UTC)
-    except (ValueError, OverflowError, OSError):  # a year that datetime cannot hold
-        return None
+    modified = None
+    with suppress(ValueError, OverflowError, OSError):  # a year that datetime cannot hold
+        modified = datetime.fromtimestamp(found.st_mtime_ns // 1000 / 1e6, UTC)
+    return SourceFile(path, _label(path), found.st_size, modified)
 
 
 def _label(path: str) -> str | None:

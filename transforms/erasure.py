@@ -20,7 +20,7 @@ from typing import Any
 from catalog.blocklist import block
 from catalog.branch import drop_branches
 from catalog.erasure_scope import PHOTO_TABLES, Unwanted, count_rows, unwanted
-from catalog.erasures import Erasure, Record, finish
+from catalog.erasures import Erasure, finish
 from catalog.lake import Lake
 from catalog.maintenance import carry_out, drop_deleted_entries, forget, plan
 from catalog.storage import delete_folder
@@ -62,19 +62,19 @@ def carry_out_erasure(run: Run, erasure: Erasure) -> str:
     _delete_traces(run)
     expired = sum(forget(run.spark, run.lake, table) for table in run.lake.existing_tables())
     carry_out(run.spark, run.lake, plan(run.spark, run.lake, timedelta(0), at_once=True))
-    record = Record(
-        id=erasure.id,
-        selector=erasure.selector,
-        reason=erasure.reason,
-        requested_at=erasure.requested_at,
-        completed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        rows=erasure.rows,
-        snapshots_expired=expired,
-        versions_removed=run.lake.delete_versions(),
-        pca_refitted=erasure.refit,
-        photos_blocked=len(erasure.image_ids) if erasure.block else 0,
-        producer=f"fruitlake {version('fruitlake')}",
-    )
+    record = {
+        "id": erasure.id,
+        "selector": erasure.selector,
+        "reason": erasure.reason,
+        "requested_at": erasure.requested_at,
+        "completed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": erasure.rows,
+        "snapshots_expired": expired,
+        "versions_removed": run.lake.delete_versions(),
+        "pca_refitted": erasure.refit,
+        "photos_blocked": len(erasure.image_ids) if erasure.block else 0,
+        "producer": f"fruitlake {version('fruitlake')}",
+    }
     return finish(run.lake, record)
 
 

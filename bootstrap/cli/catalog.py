@@ -86,7 +86,7 @@ def sync_queries(settings: Settings) -> None:
     from catalog import aws
     from catalog.query.sync import sync_queries
 
-    for stored, what in sync_queries(aws.athena(), settings.database_prefix, settings.workgroup).items():
+    for stored, what in sync_queries(aws.client("athena"), settings.database_prefix, settings.workgroup).items():
         console.print(f"{what:<9} {stored}", highlight=False)
 
 

@@ -28,6 +28,5 @@ def export(
     target = normalize(to)
     check_allowed(target, settings.regions)  # labels and ids of photos leave the lake
     with stderr.status(f"exporting {table}"):
-        done = write(settings.open_lake(), table, target, form)
-    files = f"{done.files:,} file{'s' if done.files != 1 else ''}"
-    say(f"{table}: {done.rows:,} rows, {files} in {target}")
+        rows, files = write(settings.open_lake(), table, target, form)
+    say(f"{table}: {rows:,} rows, {files:,} file{'s' if files != 1 else ''} in {target}")

@@ -6,7 +6,7 @@ rows go to stdout or a file; time and cost go to stderr
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -15,11 +15,15 @@ from rich.table import Table
 from bootstrap.cli.options import console, stderr, takes
 from bootstrap.settings import Settings
 from catalog.errors import QueryError, SettingsError
-from catalog.query.answer import Answer, Engine
+from catalog.query.answer import Answer
 from catalog.query.as_of import moment_of
 from catalog.query.named import named_queries, named_query
 from catalog.query.output import Format, deliver, format_of
 from catalog.storage import check_allowed
+
+if TYPE_CHECKING:
+    from catalog.query.athena import Athena
+    from catalog.query.duck import DuckDB
 
 _DIGITS = 64  # length of an image_id
 _BY_START = "select image_id from gold.fruit_vectors where starts_with(image_id, ?) order by image_id limit 2"
@@ -87,7 +91,7 @@ def query(
 
 def _engine_of(
     settings: Settings, asked: EngineName | None, as_of: str | None, progress: Callable[[str], None]
-) -> Engine:
+) -> "Athena | DuckDB":
     """Choose the engine that answers. Raises SettingsError if Athena cannot see the lake."""
     lake = settings.published_lake()  # Athena knows databases only by name, and would query another lake
     moment = moment_of(as_of, lake) if as_of else None
@@ -122,7 +126,7 @@ def _given(params: Sequence[str], **options: str | None) -> dict[str, str]:
     return given
 
 
-def _whole_id(start: str, engine: Engine) -> str:
+def _whole_id(start: str, engine: "Athena | DuckDB") -> str:
     """The one image_id that starts with these digits, as tables abbreviate them. Raises QueryError unless it is one."""
     digits = start.removesuffix("…").lower()
     if len(digits) == _DIGITS:

@@ -1,8 +1,6 @@
-"""The result of a query, and the interface of query engines."""
+"""The result of a query."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -15,13 +13,3 @@ class Answer:
     engine: str
     seconds: float
     facts: tuple[str, ...] = ()
-
-
-class Engine(Protocol):
-    """A query engine: Athena or DuckDB."""
-
-    def run(self, sql: str, values: Sequence[str] = ()) -> Answer:
-        """Run one SELECT in Athena's SQL; the values replace the question marks, in order.
-
-        Raises QueryError if the engine refuses or fails.
-        """

@@ -39,7 +39,7 @@ def version(lake: Lake, table: str, as_of: datetime | None) -> Snapshot:
     if found:
         return found
     lake.check_published()
-    if as_of and (published := _publications(lake, table)):
+    if as_of and (published := publications(table, lake.load(table))):
         raise QueryError(
             f"{table} has no version as of {_iso(as_of)}: the oldest that is kept became current at "
             f"{_iso(published[0][0])}, see `fruitlake catalog history {table}`"
@@ -52,7 +52,7 @@ def version(lake: Lake, table: str, as_of: datetime | None) -> Snapshot:
 
 def _became_current(text: str, lake: Lake) -> datetime:
     """When the snapshot, or the last one of the run, first became current."""
-    published = {table: found for table in TABLES if (found := _publications(lake, table))}
+    published = {table: found for table in TABLES if (found := publications(table, lake.load(table)))}
     first = {table: {snapshot.id: time for time, snapshot in reversed(found)} for table, found in published.items()}
     moments = run_ends(published.values()) | {str(id_): time for ids in first.values() for id_, time in ids.items()}
     if text not in moments:
@@ -62,11 +62,6 @@ def _became_current(text: str, lake: Lake) -> datetime:
             f"or a snapshot: {'; '.join(known) or 'the lake has none yet'}"
         )
     return moments[text]
-
-
-def _publications(lake: Lake, table: str) -> list[tuple[datetime, Snapshot]]:
-    loaded = lake.load(table)
-    return publications(table, loaded.metadata) if loaded else []
 
 
 def _iso(moment: datetime) -> str:

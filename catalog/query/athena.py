@@ -73,7 +73,12 @@ class Athena:
         for table in lake_tables(query, self.lake.prefix) if self.as_of else ():
             version(self.lake, table, self.as_of)  # Athena's error would not list the snapshots
         with told(self.workgroup), self._connection() as connection, connection.cursor() as cursor:
-            self._execute(cursor, text, [literal(v) for v in values])
+            try:
+                cursor.execute(text, [literal(v) for v in values], paramstyle="qmark")
+            except Error as error:
+                if isinstance(error.__cause__, (BotoCoreError, ClientError)):
+                    raise error.__cause__ from None
+                raise QueryError(_why(self._seen, self.workgroup) if self._seen else str(error)) from error
             rows = _arrow(cursor)
             seconds = (cursor.total_execution_time_in_millis or 0) / 1000
             paid = price(cursor.data_scanned_in_bytes or 0, aws.region())
@@ -97,14 +102,6 @@ class Athena:
             converter=converter,
             retry_config=RetryConfig(attempt=1),  # botocore retries
         )
-
-    def _execute(self, cursor: Cursor, sql: str, values: list[str]) -> None:
-        try:
-            cursor.execute(sql, values, paramstyle="qmark")
-        except Error as error:
-            if isinstance(error.__cause__, (BotoCoreError, ClientError)):
-                raise error.__cause__ from None
-            raise QueryError(_why(self._seen, self.workgroup) if self._seen else str(error)) from error
 
     def _look(self, execution: Any) -> None:
         self._seen = execution

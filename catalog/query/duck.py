@@ -53,17 +53,14 @@ class DuckDB:
             connection.execute("SET enable_progress_bar = false")  # DuckDB draws it on stdout, in the middle of a CSV
             connection.execute("SET TimeZone = 'UTC'")  # as in Athena, regardless of this machine's time zone
             connection.execute(MACROS)
-            for table in sorted({f"{t.db}.{t.name}".lower() for t in query.find_all(exp.Table) if t.db}):
-                self._attach(connection, table)  # names without a layer are defined by a WITH
+            # names without a layer are defined by a WITH
+            for layer, name in sorted({(t.db.lower(), t.name.lower()) for t in query.find_all(exp.Table) if t.db}):
+                snapshot = version(self.lake, f"{layer}.{name}", self.as_of)
+                connection.register(f"{layer}_{name}", dataset(self.lake, f"{layer}.{name}", snapshot.id))
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+                connection.execute(f"CREATE VIEW {layer}.{name} AS SELECT * FROM {layer}_{name}")
             rows = _rows(connection, _translate(query), values)
         return Answer(rows, "DuckDB", time.monotonic() - started)
-
-    def _attach(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
-        rows = dataset(self.lake, table, version(self.lake, table, self.as_of).id)
-        layer, name = table.split(".")
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
-        connection.register(f"{layer}_{name}", rows)
-        connection.execute(f"CREATE VIEW {layer}.{name} AS SELECT * FROM {layer}_{name}")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[str]) -> pa.Table:

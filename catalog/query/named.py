@@ -53,7 +53,13 @@ class NamedQuery:
 
 def named_queries() -> list[NamedQuery]:
     """All queries, sorted by name."""
-    return [_read(path.stem, path.read_text("utf-8")) for path in sorted(_QUERIES.glob("*.sql"))]
+    queries = []
+    for path in sorted(_QUERIES.glob("*.sql")):
+        sql = path.read_text("utf-8")
+        answers = sql.split("\n", 1)[0].removeprefix("-- ")
+        parameters = tuple(Parameter(m["name"], m["meaning"], m["default"]) for m in _PARAMETER.finditer(sql))
+        queries.append(NamedQuery(path.stem, answers, parameters, sql))
+    return queries
 
 
 def named_query(name: str) -> NamedQuery:
@@ -62,9 +68,3 @@ def named_query(name: str) -> NamedQuery:
     if query := queries.get(name.replace("-", "_")):
         return query
     raise QueryError(f"there is no query '{name}': choose one of {', '.join(queries)}, or write your own with --sql")
-
-
-def _read(name: str, sql: str) -> NamedQuery:
-    answers = sql.split("\n", 1)[0].removeprefix("-- ")
-    parameters = tuple(Parameter(m["name"], m["meaning"], m["default"]) for m in _PARAMETER.finditer(sql))
-    return NamedQuery(name, answers, parameters, sql)

@@ -34,10 +34,7 @@ class Format(StrEnum):
 
 
 def format_of(asked: Format | None, output: Path | None) -> Format:
-    """The given format, or the format by the file's name, or a table.
-
-    Raises QueryError for Parquet without a file, and for a file in a bucket.
-    """
+    """The given format, or the one by the file's name, or a table. Raises QueryError if it does not fit the file."""
     if output and output.parts[:1] in (("s3:",), ("s3a:",)):  # otherwise, it would create a local folder `s3:`
         raise QueryError("--output takes a file on this machine: give one, and copy it with `aws s3 cp`")
     named = {".csv": Format.csv, ".parquet": Format.parquet}.get(output.suffix.lower() if output else "")

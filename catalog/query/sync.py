@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 def sync_queries(client: AthenaClient, prefix: str, workgroup: str) -> dict[str, str]:
-    """Create or update the stored queries. Returns created, updated or unchanged by name in Athena.
-
-    Raises QueryError if there is no such workgroup, or no permission.
-    """
+    """Create or update the stored queries. Returns created, updated or unchanged by their name. Raises QueryError."""
     home = f"{prefix}_gold"
     done: dict[str, str] = {}
     with told(workgroup):

@@ -17,10 +17,7 @@ def sample_photos(label: str) -> list[Path]:
 
 
 def write_sample_photos(folder: Path, per_label: int = 30, labels: Sequence[str] = SAMPLE_LABELS) -> int:
-    """Copy the first `per_label` photos of each label to <folder>/<label>/; photos already there stay.
-
-    Returns how many photos the labels' folders then hold.
-    """
+    """Copy the first photos of each label to <folder>/<label>/, unless they exist. Returns how many are there then."""
     wanted = [(photo, folder / label / photo.name) for label in labels for photo in sample_photos(label)[:per_label]]
     for photo, target in wanted:
         if not target.exists():

@@ -78,9 +78,9 @@ def test_a_variable_that_means_nothing_is_named(
     variable: str, value: str, aws: AwsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    for client in (aws_module.s3, aws_module.glue, lambda: aws_module.client("sts")):
+    for service in ("s3", "glue", "sts"):
         with pytest.raises(AwsError, match=f"cannot be used: .*{value}.*see .*{variable}"):
-            client()
+            aws_module.client(service)
 
 
 def test_what_a_server_says_in_lines_becomes_one(aws: AwsServer) -> None:
@@ -89,7 +89,7 @@ def test_what_a_server_says_in_lines_becomes_one(aws: AwsServer) -> None:
         pytest.raises(AwsError, match=r"failed \(Broken: <title>500</title> <h1>Internal</h1>\)$"),
         aws_module.explained("Glue"),
     ):
-        aws_module.glue().get_database(Name="x")
+        aws_module.client("glue").get_database(Name="x")
 
 
 def test_without_credentials_the_ways_to_get_them_are_told(
@@ -103,7 +103,7 @@ def test_without_credentials_the_ways_to_get_them_are_told(
 
 def test_a_profile_that_is_not_there_is_named(aws: AwsServer, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    for use in (lambda: exists(place), aws_module.glue, aws_module.s3):
+    for use in (lambda: exists(place), lambda: aws_module.client("glue"), aws_module.s3):
         with pytest.raises(AwsError, match=r"nobody"):
             use()
 
@@ -136,7 +136,7 @@ def test_the_region_is_the_variables_then_the_profiles_then_paris(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
     assert aws_module.region() == "sa-east-1"
     monkeypatch.setenv("AWS_REGION", "us-west-2")
-    assert aws_module.region() == aws_module.glue().meta.region_name == "us-west-2"
+    assert aws_module.region() == aws_module.client("glue").meta.region_name == "us-west-2"
 
 
 def test_a_bucket_is_read_in_the_region_it_lies_in(aws: AwsServer) -> None:

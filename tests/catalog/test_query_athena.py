@@ -165,7 +165,7 @@ def test_a_missing_workgroup_or_output_location_names_the_option(athena: AthenaS
     with pytest.raises(QueryError, match="names no place for results: give --output-location"):
         Athena(LAKE).run("select 1 as one")
     with pytest.raises(QueryError, match="no workgroup 'nobodys'"):
-        sync_queries(aws.athena(), "fruits", "nobodys")
+        sync_queries(aws.client("athena"), "fruits", "nobodys")
 
 
 def test_aws_that_is_not_there_is_told(athena: AthenaServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ def test_the_past_is_asked_for_table_by_table(athena: AthenaServer) -> None:
 
 
 def test_syncing_creates_updates_and_leaves_others_alone(athena: AthenaServer) -> None:
-    client = aws.athena()
+    client = aws.client("athena")
     for number in range(60):  # more than fit on one page, or in one call
         client.create_named_query(Name=f"theirs {number}", Database="theirs", QueryString="select 1")
     client.create_named_query(Name="fruits_growth", Database="theirs", QueryString="select 2")

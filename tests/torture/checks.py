@@ -39,7 +39,7 @@ def reader(lake: str) -> Iterator[list[str]]:
             for name in TABLES:
                 try:
                     loaded = tables.load(name)
-                    if loaded and (version := current_of(name, loaded.metadata)):
+                    if loaded and (version := current_of(name, loaded)):
                         check_version(loaded, version)
                         looks.append(name)
                 except Exception as error:  # noqa: BLE001  # any error that a reader sees is a failure
@@ -79,7 +79,7 @@ def check_lake(lake: Lake) -> None:
     for name in lake.tables():
         loaded = lake.load(name)
         assert loaded is not None
-        for version in history_of(name, loaded.metadata):
+        for version in history_of(name, loaded):
             check_version(loaded, version)
             dataset_of(TABLES[name], data_files(loaded, version.id)).to_table().validate(full=True)
 
@@ -111,7 +111,7 @@ def _needed_data(lake: Lake) -> set[Path]:
     for name in lake.existing_tables():
         loaded = lake.load(name)
         assert loaded is not None
-        for version in history_of(name, loaded.metadata):
+        for version in history_of(name, loaded):
             found |= data_files(loaded, version.id).keys()
     return {Path(local_or_s3(uri)) for uri in found}
 
