@@ -12,9 +12,10 @@ from ingestion.metadata.orientation import exif_of_orientation
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 
-_PIXELS: Final = {b"IHDR", b"PLTE", b"IDAT", b"tRNS"}
-# Largest legal size in bytes: these chunks hold only numbers, so a longer one also holds something else.
+_PIXELS: Final = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256}
 _COLOURS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"sBIT": 4, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
+# Largest legal size in bytes: these chunks hold only numbers, so a longer one also holds something else.
+_LARGEST: Final = _PIXELS | _COLOURS
 _ORIENTATION_TEXTS: Final = (b"XML:com.adobe.xmp", b"Raw profile type")  # text chunks that may hold an orientation
 
 
@@ -34,7 +35,7 @@ def strip(data: bytes) -> bytes:
             break
         if kind == b"IEND" or end > len(data):
             break
-        if kind in _PIXELS or length <= _COLOURS.get(kind, -1):
+        if kind == b"IDAT" or length <= _LARGEST.get(kind, -1):
             kept.append(data[at:end])
             first = first or 1
         elif kind == b"iCCP":

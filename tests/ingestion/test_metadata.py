@@ -178,10 +178,10 @@ def jpeg_with(marker: int, before: bytes) -> bytes:
     return data[:at] + b"\xff%c%b%b" % (marker, (len(NOTE) + 2).to_bytes(2, "big"), NOTE) + data[at:]
 
 
-def png_with(kind: bytes, before: bytes) -> bytes:
+def png_with(kind: bytes, before: bytes, note: bytes = NOTE) -> bytes:
     data = encode(picture(), "PNG")
     at = data.index(before) - 4
-    return data[:at] + png_chunk(kind, NOTE) + data[at:]
+    return data[:at] + png_chunk(kind, note) + data[at:]
 
 
 def webp_with(kind: bytes) -> bytes:
@@ -200,6 +200,7 @@ def webp_with(kind: bytes) -> bytes:
         *(jpeg_with(marker, before) for marker in (0xFE, 0xE1, 0xEC, 0xEF) for before in (b"\xff\xdb", b"\xff\xc4")),
         *(jpeg_with(marker, b"\xff\xdb") for marker in (0xDC, 0xDD)),  # contain numbers only, and are longer than these
         *(png_with(kind, before) for kind in (b"tEXt", b"gAMA", b"sBIT", b"priV") for before in (b"IDAT", b"IEND")),
+        *(png_with(kind, b"IDAT", NOTE.ljust(1000)) for kind in (b"PLTE", b"tRNS")),  # longer than their numbers can be
         webp_with(b"VP8X"),
         webp_with(b"ANIM"),
         encode(picture(), "MPO", save_all=True, append_images=[picture(1)], comment=NOTE),
