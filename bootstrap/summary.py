@@ -55,7 +55,7 @@ def _print_counts(counts: Counts | None, console: Console) -> None:
             f"photos: {counts.found:,} found = {counts.stored:,} stored + {counts.known:,} already there + "
             f"{counts.relabelled:,} relabelled + {counts.quarantined:,} quarantined + {counts.conflicts:,} conflicts"
             + (f" + {counts.blocked:,} blocked" if counts.blocked else "")
-            + (f"; {counts.ignored:,} files ignored" if counts.ignored else ""),
+            + (f"; {counts.ignored:,} ignored" if counts.ignored else ""),
             soft_wrap=True,
         )
 
