@@ -8,7 +8,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.errors import SettingsError
 from catalog.lake import Lake, open_lake
-from catalog.retention import Retention
 from catalog.storage import check_allowed
 from ingestion.walk import Source
 from transforms.options import Place, RunOptions
@@ -81,11 +80,6 @@ class Settings(RunOptions, BaseSettings):
         source = super().source()
         check_allowed(source.root, self.regions)
         return source
-
-    @property
-    def retention(self) -> Retention:
-        """Retention limits of each layer."""
-        return Retention(self.photos_days, self.features_days, self.quarantine_days)
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.filesize import decimal
@@ -11,9 +11,11 @@ from rich.table import Table
 from bootstrap.cli.options import console, say, takes
 from bootstrap.settings import Settings
 from bootstrap.summary import warn
-from catalog.erasure_scope import Found
 from catalog.errors import CatalogError, SettingsError
 from catalog.lake import Lake
+
+if TYPE_CHECKING:
+    from catalog.erasure_scope import Found  # with it come Arrow's datasets and pandas
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and change nothing")]
 _NAMED = 100  # most source files to list, per kind
@@ -41,13 +43,14 @@ def vacuum(
     from bootstrap.session import start, starting
     from catalog.erasure_scope import find
     from catalog.maintenance import carry_out, plan
-    from catalog.retention import outdated, retention_reason
+    from catalog.retention import Retention, outdated, retention_reason
 
     age = timedelta(days=settings.history_days) if older_than is None else _age(older_than)
+    kept = Retention(settings.photos_days, settings.features_days, settings.quarantine_days)
     done = "would be" if dry_run else "were"
     lake = _lake_of(settings)
     with lake.exclusive():
-        old = outdated(lake, settings.retention)
+        old = outdated(lake, kept)
         with console.status(starting(settings)):
             spark = start(settings, lake)
         planned = plan(spark, lake, age)
@@ -64,7 +67,7 @@ def vacuum(
         files = len(planned.orphans) + len(planned.leftovers)
         say(f"{len(planned.snapshots):,} snapshots and {files:,} files ({decimal(planned.size)}) {done} removed")
         if old.kind:
-            found = find(lake, old, retention_reason(settings.retention, old))
+            found = find(lake, old, retention_reason(kept, old))
             _show(found)
             if found.still_there:
                 warn(_comes_back(found.still_there), console)
@@ -160,7 +163,7 @@ def _check_asked(selected: bool, reason: str | None, resume: bool) -> None:
         raise SettingsError("say why: --reason stays in the record of the erasure (name no person in it)")
 
 
-def _check_meant(found: Found, settings: Settings, everything: bool, may_be_there: bool) -> None:
+def _check_meant(found: "Found", settings: Settings, everything: bool, may_be_there: bool) -> None:
     """Raise CatalogError if the erasure would empty the lake, or the next run would undo it, unless that is allowed."""
     if found.erasure.everything and not everything:
         raise CatalogError(
@@ -171,7 +174,7 @@ def _check_meant(found: Found, settings: Settings, everything: bool, may_be_ther
         raise CatalogError(f"{_comes_back(found.still_there)}, or give --source-stays, or --and-block")
 
 
-def _show(found: Found) -> None:
+def _show(found: "Found") -> None:
     table = Table("table", "rows to erase", title="erasure", title_justify="left")
     for name, count in found.erasure.rows.items():
         table.add_row(name, f"{count:,}")

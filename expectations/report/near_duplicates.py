@@ -11,7 +11,6 @@ the tree misses no pair whose cosine is large enough.
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
@@ -58,6 +57,8 @@ def _uncentred(pca: StoredPca, vectors: Floats) -> Floats:
 
 def _pairs(matrix: Floats) -> list[tuple[int, int, float]]:
     """Pairs of rows i < j with a cosine of at least COSINE, and that cosine."""
+    from scipy.spatial import cKDTree  # takes 0.3 s, for which no run should wait before it starts Spark
+
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     unit = np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
     near = np.ascontiguousarray(unit[:, :_AXES])

@@ -9,7 +9,7 @@ import pytest
 from catalog import retention
 from catalog.erasure_scope import Selection
 from catalog.errors import SettingsError
-from catalog.retention import outdated
+from catalog.retention import Retention, outdated
 from tests.erased import LABELS, carry_out, counts, photos, traces
 from tests.lakes import Lake
 from tests.photos import sample_photo
@@ -37,7 +37,7 @@ def batches(lake: Lake) -> list[str]:
 
 
 def too_old(lake: Lake, **days: int | None) -> Selection:
-    return outdated(lake.tables, lake.settings(**days).retention)
+    return outdated(lake.tables, Retention(**{name.removesuffix("_days"): limit for name, limit in days.items()}))
 
 
 def test_batches_go_when_they_are_too_old(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
