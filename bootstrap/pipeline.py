@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from threading import Thread
@@ -77,10 +78,11 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     ahead.start()
     with open_run(settings, console, exported) as run:
         try:
-            if layer in ("bronze", "all"):
-                with failing_as("reading the photos"):
-                    run.ingestion  # noqa: B018  # Spark works while dbt is imported
-            ahead.join()
+            try:
+                if layer in ("bronze", "all"):
+                    read_photos(run)  # meanwhile, dbt is imported
+            finally:
+                ahead.join()
             build_models(run, *([] if layer == "all" else [f"tag:{layer}"]))
         except FruitlakeError as error:
             report_run(run, console, error)  # the report says why the run stopped
@@ -88,8 +90,15 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     return run
 
 
+def read_photos(run: Run) -> None:
+    """Read the new photos before dbt asks for them. Raises RunError if Spark fails."""
+    with failing_as("reading the photos"), ThreadPoolExecutor(1) as other_thread:
+        # in this thread, Ctrl-C would interrupt Py4J's call to Java, and PySpark could no longer cancel the job
+        other_thread.submit(lambda: run.ingestion).result()
+
+
 def _import_slow_packages() -> None:
-    """Import Great Expectations and dbt, which takes seconds: in one thread, as imports may wait for each other."""
+    """Import Great Expectations and dbt, which takes seconds; in one thread, since two that import may deadlock."""
     load()
     importlib.import_module("transforms.session_job")
     importlib.import_module("dbt.cli.main")

@@ -140,7 +140,7 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",  # the lake has its own catalog
         "spark.sql.codegen.cache.maxEntries": "1000",  # with the default of 100 a run compiled some classes twice
         "spark.sql.shuffle.partitions": "8",  # the default of 200 is for clusters
-        # one task would write all of the vectors' files, one per label, up to 1 MB: more than 10,000 vectors
+        # by default, Spark merges shuffle partitions up to 1 MB, so one task would write the files of all labels
         "spark.sql.adaptive.coalescePartitions.minPartitionSize": "64k",
         "spark.python.daemon.module": "bootstrap.spark_daemon",  # see there: saves 0.1 s of CPU per task
     }

@@ -31,7 +31,7 @@ class Standing:
 
 
 def find_standing(settings: Settings, layer: str) -> Standing | None:
-    """The lake if building a layer, or all, would publish nothing; None if it might. Raises what a run does."""
+    """The lake if building a layer, or all, would publish nothing; None if it might. Raises as a run does."""
     lake = settings.open_lake()
     if submitted() or settings.refit or not lake.has_catalog():
         return None

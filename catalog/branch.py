@@ -1,6 +1,6 @@
 """Write, audit and publish on an Iceberg branch, as every change of a table does.
 
-    CREATE BRANCH audit_<run> AS OF the snapshot the run began with
+    create branch audit_<run> at the snapshot that the run began with
       ──append | overwrite | delete──▶ audit the branch ──▶
     one commit: an empty snapshot with the audit's result, fast-forward main, drop the branch
                                           refused if another run moved main; then nothing of ours is published
@@ -102,7 +102,8 @@ class AuditBranch:
     def fast_forward(self, facts: Mapping[str, str] | None = None) -> None:
         """Make the branch what readers see. Raises ConcurrentPublishError if main is no longer its base.
 
-        facts: properties of an empty snapshot to add to the branch, among them the audit's result.
+        facts: properties of an empty snapshot to add to the branch, among them the audit's result; none for a
+        compaction, whose snapshot has them already.
         """
         # not by the SQL procedure: it replaces the plans of all cached rows that were read from this table by new ones,
         # so that the rows are computed again, and `unpersist` no longer finds them

@@ -181,16 +181,18 @@ class Lake(ABC):
         """Raise CatalogError or AwsError if the lake cannot be written."""
 
     def in_use(self) -> AbstractContextManager[bool]:
-        """Shared lock, held by every run on the lake. Yields whether it is known that no other process uses the lake.
+        """Shared lock, held by every run on a lake in a folder; buckets have no locks.
+
+        Yields whether it is known that no other process uses the lake.
 
         Raises BusyError while a process holds `exclusive`.
         """
         return nullcontext(False)
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Exclusive lock, held by erase and vacuum. Raises BusyError while a run uses the lake.
+        """Exclusive lock of a folder, held by erase and vacuum. Raises BusyError while a run uses the lake.
 
-        S3 has no locks: there, runs check the erasures' records, and vacuum keeps files younger than a day.
+        A bucket has no locks: there, runs check the erasures' records, and vacuum keeps files younger than a day.
         """
         return nullcontext()
 

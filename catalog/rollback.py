@@ -10,7 +10,10 @@ _NAMED = 5  # runs that an error lists
 
 
 def rollback_table(lake: Lake, table: str, snapshot_id: int | str) -> Snapshot:
-    """Make an older snapshot of a table the current one; newer ones stay in the history. Raises CatalogError."""
+    """Make an older snapshot of a table the current one; newer ones stay in the history.
+
+    Raises CatalogError if the table has no such snapshot.
+    """
     history = lake.history(table)
     found = next((s for s in history if str(s.id) == str(snapshot_id)), None)
     if found is None:
@@ -38,9 +41,10 @@ def state_after(lake: Lake, run_id: str) -> dict[str, Snapshot | None]:
         if state[name] is None:
             _, oldest = publications(name, table)[0]
             compacted = ROWS_OF in oldest.properties
+            made_later = oldest.properties.get("first") == "true" and not compacted
             if compacted and oldest.run <= run_id:
                 state[name] = oldest  # it has the rows of that time, and its original has been expired
-            elif compacted or oldest.properties.get("first") != "true":  # else no earlier one can have expired
+            elif not made_later:
                 raise CatalogError(f"the version of {name} after the run {run_id} has been expired: choose a later run")
     return state
 

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 def data_files(
     table: IcebergTable, snapshot_id: int | None = None, row_filter: BooleanExpression = ALWAYS_TRUE
 ) -> dict[str, int]:
-    """The data files of a snapshot, by default the current one: size in bytes by URI. Raises CatalogError."""
+    """The data files of a snapshot, the current one by default: size in bytes by URI.
+
+    Raises CatalogError for a table with delete files, which Fruitlake never writes.
+    """
     return {file.file_path: file.file_size_in_bytes for file in _planned(table, snapshot_id, row_filter)}
 
 

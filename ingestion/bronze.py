@@ -74,7 +74,7 @@ class Ingestion:
         assert totals is not None  # an aggregate without groups always has one row
         self._found, size, self._ignored = totals
         self._pending: int = self._found
-        if pending is not files:
+        if known_images is not None or settled is not None:
             todo = pending.agg(*_files_and_bytes(F.lit(True))).first()
             assert todo is not None
             self._pending, size = todo
@@ -101,9 +101,7 @@ class Ingestion:
             assert seen is not None
             files_read, photos, distinct, self._blocked = seen
             self._rejected = files_read - photos - self._blocked
-            # if no photo was read twice or is stored already, none has to be placed, which takes seconds
-            stored = known_images.select("image_id") if known_images is not None else None
-            if photos != distinct or (stored and not read.join(stored, "image_id", "left_semi").isEmpty()):
+            if photos != distinct or (known_images is not None and _any_known(read, known_images)):
                 self._placed = place(read, known_images, files).persist()
         # number of files read in this run per outcome (see placement.py)
         self._outcomes = Counter(stored=self._pending - self._rejected - self._blocked)
@@ -190,6 +188,11 @@ class Ingestion:
 def _files_and_bytes(counted: Column) -> tuple[Column, Column]:
     """Aggregates: the number of listed files for which a condition holds, and their size in bytes."""
     return F.count_if(counted), F.coalesce(F.sum(F.when(counted, F.col("size"))), F.lit(0))
+
+
+def _any_known(read: DataFrame, images: DataFrame) -> bool:
+    """Whether a photo that was read is stored already; if none is, they need not be placed, which takes seconds."""
+    return not read.join(images.select("image_id"), "image_id", "left_semi").isEmpty()
 
 
 def _matching(new: DataFrame, old: DataFrame, columns: list[str], how: str) -> DataFrame:

@@ -1,4 +1,4 @@
-"""What a run is told: photos, model, PCA, limits. `bootstrap.settings` reads it from options and variables."""
+"""The options of a run: which photos, which network, which PCA, which limits. `Settings` adds where the lake is."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class RunOptions(BaseModel):
-    """The options of a run, checked by pydantic."""
+    """The options of a run. Their descriptions are the help of the command line."""
 
     images: Place | None = Field(None, description="folder of photos, one subfolder per label, or s3://bucket/prefix")
     include: Globs = Field(

@@ -77,7 +77,7 @@ def _write(run: Run, branch: AuditBranch, table: Table, change: BuildResult) -> 
     if change.delete:
         branch.delete(change.delete)
         return change.rows, change.rows
-    if change.expected != 0:  # writing nothing also takes a Spark job
+    if change.replace or change.expected != 0:  # appending nothing also takes a Spark job
         with run.progress(f"writing {table.name}", change.expected):
             (branch.overwrite if change.replace else branch.append)(change.rows)
     files = FileScan(run.spark, branch.new_files(), [c.name for c in table.columns])

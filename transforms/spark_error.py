@@ -4,10 +4,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PythonException
 
 from catalog.aws_reason import refusal_in
 from catalog.errors import FruitlakeError, RunError
+
+JAVA_ENDED = (
+    "Spark's Java process has ended: it was killed, or ran out of memory. Everything published before is kept, and the "
+    "next run continues from there; if it ends again, give it more memory (FRUITLAKE_DRIVER_MEMORY=4g) or less to do "
+    "at once (FRUITLAKE_MASTER=local[1])"
+)
 
 
 @contextmanager
@@ -22,7 +29,11 @@ def failing_as(what: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """One line: AWS' refusal, Java's innermost cause, a Python worker's error, or the first line."""
+    """One line: our own message, AWS' refusal, Java's innermost cause, a Python worker's error, or the first line."""
+    if isinstance(error, FruitlakeError):
+        return str(error)
+    if isinstance(error, (ConnectionError, Py4JNetworkError)):
+        return JAVA_ENDED
     if refused := refusal_in(str(error)):
         return refused
     lines = [line for line in str(error).splitlines() if line.strip()]

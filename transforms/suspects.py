@@ -20,7 +20,7 @@ def suspects(run: Run, vectors: DataFrame, summary: DataFrame) -> BuildResult:
     """Rows for gold.label_suspects, from the current vectors and centroids."""
     known = dataset(run.lake, LABEL_SUMMARY.name).to_table(["label", "centroid"]).combine_chunks()
     labels = known["label"].to_pylist()
-    centroids = to_matrix(known["centroid"].combine_chunks())
+    centroids = to_matrix(known["centroid"].combine_chunks()) if labels else np.empty((0, 0))
     index = {label: row for row, label in enumerate(labels)}
     lengths = (centroids**2).sum(axis=1)
 

@@ -84,17 +84,10 @@ def exit_code() -> int:
 
 
 def _unexpected(error: Exception) -> str:
-    from py4j.protocol import Py4JNetworkError  # here, so that only a failing command waits for Spark's modules
+    from transforms.spark_error import JAVA_ENDED, reason_of  # here: only a failing command waits for Spark's modules
 
-    from transforms.spark_error import reason_of
-
-    if isinstance(error, (ConnectionError, Py4JNetworkError)):
-        return (
-            "Spark's Java process has ended: it was killed, or ran out of memory. Everything published before is "
-            "kept, and the next run continues from there; if it ends again, give it more memory "
-            "(FRUITLAKE_DRIVER_MEMORY=4g) or less to do at once (FRUITLAKE_MASTER=local[1])"
-        )
-    return f"{reason_of(error)} (unexpected error; set FRUITLAKE_DEBUG=1 for a traceback)"
+    reason = reason_of(error)
+    return reason if reason == JAVA_ENDED else f"{reason} (unexpected error; set FRUITLAKE_DEBUG=1 for a traceback)"
 
 
 def _fail(message: str) -> int:

@@ -67,7 +67,8 @@ def query(
     fruitlake query photos_per_label --as-of 2026-11-22T18:45
     """
     if name is None and sql is None:
-        return console.print(_listing())
+        console.print(_listing())
+        return
     if name is not None and sql is not None:
         raise QueryError(f"'{name}' and --sql are two queries: run one at a time")
     format_ = format_of(form, output)
@@ -93,7 +94,7 @@ def _engine_of(
     settings: Settings, asked: EngineName | None, as_of: str | None, progress: Callable[[str], None]
 ) -> "Athena | DuckDB":
     """Choose the engine that answers. Raises SettingsError if Athena cannot see the lake."""
-    lake = settings.published_lake()  # Athena knows databases only by name, and would query another lake
+    lake = settings.published_lake()  # must exist: Athena knows databases only by name, and would query another lake
     moment = moment_of(as_of, lake) if as_of else None
     if (asked or lake.default_engine) == "duckdb":
         from catalog.query.duck import DuckDB

@@ -21,14 +21,18 @@ _DONE = {"COMPLETED": True, "SUCCESS": True, "FAILED": False, "CANCELLED": False
 
 
 def submit(settings: Settings, name: str, layer: str, console: Console, dry_run: bool = False) -> None:
-    """Run a layer on the stack's compute and wait for it; for a stream, only until it is running. Raises EmrError."""
+    """Run a layer on the stack's compute and wait for it; for a stream, only until it is running.
+
+    Raises EmrError if there is no compute, a location is not in S3, or the job failed, with its reason and logs.
+    """
     check_catalog_region(settings.regions)
     made, stack = packaged(settings), existing(name)
     compute = compute_of(stack)
     request = compute.request(made, _arguments(settings, stack, layer, made.model))
     missing = uploads(made, folder(settings), stack.bucket)
     if dry_run:
-        return show([*missing, request], console)
+        show([*missing, request], console)
+        return
     for upload in missing:
         with console.status(f"uploading {upload.parameters['Key']}"):
             upload.send()

@@ -27,7 +27,11 @@ from catalog.errors import EmrError
 def bring_up(
     settings: Settings, name: str, wanted: Mapping[str, str], console: Console, dry_run: bool = False
 ) -> Stack | None:
-    """Deploy the stack with compute. wanted: its parameters. Returns None for a dry run. Raises EmrError."""
+    """Deploy the stack with compute. wanted: its parameters. Returns None for a dry run.
+
+    Raises EmrError for an invalid parameter, a missing package, a quota that is too small, a running job on Serverless,
+    or a failure in CloudFormation; RegionError for a region that is not allowed.
+    """
     check_catalog_region(settings.regions)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name):
         raise EmrError(f"'{name}' cannot name the stack and its bucket: up to 30 of a-z, 0-9 and -, a letter first")
@@ -71,7 +75,8 @@ def take_down(name: str, console: Console, dry_run: bool = False, cancel_jobs: b
 def _carry_out(requests: list[Request], console: Console, dry_run: bool) -> None:
     """Send the requests one after the other, each when the previous one is done; or only show them."""
     if dry_run:
-        return show(requests, console)
+        show(requests, console)
+        return
     for request in requests:
         if request.service == "cloudformation":
             deploy(request, console)

@@ -36,7 +36,8 @@ def show_status(stack: Stack, console: Console) -> None:
     elif "ApplicationId" in stack.outputs:
         say(f"Serverless application {stack.outputs['ApplicationId']}")
     else:
-        return say("no compute: `fruitlake emr up` starts it")
+        say("no compute: `fruitlake emr up` starts it")
+        return
     table = Table("job", "name", "state", title="jobs", title_justify="left")
     for row in compute_of(stack).last_jobs():
         table.add_row(*row)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def sync_queries(client: AthenaClient, prefix: str, workgroup: str) -> dict[str, str]:
-    """Create or update the stored queries. Returns created, updated or unchanged by their name. Raises QueryError."""
+    """Create or update the stored queries. Returns created, updated or unchanged by name in Athena.
+
+    Raises QueryError if there is no such workgroup, or no permission.
+    """
     home = f"{prefix}_gold"
     done: dict[str, str] = {}
     with told(workgroup):

@@ -1,6 +1,7 @@
 """Erasure: no byte of lake or cache identifies the photo afterwards, and everything else is unchanged."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from catalog.erasures import pending
 from catalog.errors import CatalogError
 from catalog.maintenance import VacuumPlan, forget
 from catalog.rollback import rollback_lake, rollback_table
+from ingestion.samples import write_sample_photos
 from tests.erased import (
     LABELS,
     carry_out,
@@ -135,6 +137,20 @@ def test_when_everything_goes_the_lake_is_as_if_new(lake: Lake) -> None:
     files = [path for path in lake.photos.rglob("*.*") if path.name != "broken.jpg"]
     assert counts(lake) == {"bronze.quarantine": 1, "bronze.images": len(files)}
     assert run.outcomes["bronze.images"].new
+
+
+def test_the_last_label_of_gold_goes_while_bronze_has_others(tmp_path: Path, cache: Path) -> None:
+    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=2, labels=("Plum",))
+    lake.run()
+    write_sample_photos(lake.photos, per_label=2, labels=("Cherry",))
+    lake.run("bronze")
+    carry_out(lake, Selection(labels=frozenset({"Plum"})))
+    rows = counts(lake)
+    assert (rows["bronze.images"], rows["gold.fruit_vectors"], rows["gold.label_summary"]) == (2, 0, 0)
+    shutil.rmtree(lake.photos / "Plum")
+    lake.run()
+    assert [row["label"] for row in lake.rows("gold.label_summary")] == ["Cherry"]
 
 
 def test_a_photo_that_bronze_has_never_heard_of_goes_too(lake: Lake) -> None:

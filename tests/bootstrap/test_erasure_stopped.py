@@ -32,11 +32,11 @@ def resume(lake: Lake) -> list[str]:
 KILLED_IN = (  # in order; the attempt is killed at the first call that it reaches
     "transforms.erasure.drop_branches",
     "catalog.branch.AuditBranch.delete",  # nothing is deleted yet
-    "catalog.branch.AuditBranch.seal",  # leaves a branch without the photo, not audited
+    "transforms.publish.validate",  # leaves a branch without the photo, not audited
     "catalog.branch.AuditBranch.fast_forward",  # leaves an audited branch, not published
     "transforms.erasure.drop_deleted_entries",  # bronze is published
     "catalog.branch.AuditBranch.delete",  # silver's
-    "transforms.erasure._rebuild_gold",
+    "transforms.erasure.build_models",
     "catalog.branch.AuditBranch.overwrite",  # the first mart's, or with refit the PCA's
     "transforms.erasure._delete_traces",
     "transforms.erasure.forget",

@@ -2,8 +2,12 @@
 
 import inspect
 import logging
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -165,3 +169,27 @@ def test_a_run_that_starts_spark_slowly_leaves_the_branches_of_a_faster_one(
     with lake.open():
         loaded = lake.tables.load(PCA.name)
         assert loaded is not None and set(loaded.refs()) == set(branches)
+
+
+def test_ctrl_c_while_photos_are_read_cancels_spark(
+    spark: SparkSession, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = tmp_path / "reading"
+
+    def check_slowly(batches: Any, block_lists: Any) -> Iterator[Any]:
+        reading.touch()
+        time.sleep(20)
+        yield from batches
+
+    def interrupt() -> None:
+        while not reading.exists():
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("ingestion.bronze.check_files", check_slowly)
+    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=1, labels=LABELS)
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        lake.run("bronze")
+    assert not spark.sparkContext.statusTracker().getActiveJobsIds()
