@@ -8,7 +8,7 @@ which these processes share, they decode at the same time as it computes.
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,7 @@ class Network(NamedTuple):
     run: Callable[[Pixels], Features]
 
 
-@cache  # per process
+@lru_cache(maxsize=1)  # per process; the network of another lake takes its place
 def load_network(featurizer: Featurizer, device: str = "cpu") -> Network:
     """Load a model into its engine, on `cpu` or `cuda`. Raises RunError if there is no usable GPU."""
     if featurizer.engine == "tensorflow":
