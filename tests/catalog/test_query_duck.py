@@ -4,7 +4,6 @@ import math
 import os
 import signal
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -169,14 +168,8 @@ def test_what_cannot_be_answered_is_told(sql: str, says: str, lake: Lake) -> Non
 
 def test_ctrl_c_stops_a_long_query(lake: Lake) -> None:
     forever = ", ".join(f"gold.fruit_vectors as t{n}" for n in range(12))
-
-    def interrupt() -> None:
-        while not any(thread.name.endswith("(run)") for thread in threading.enumerate()):
-            time.sleep(0.1)
-        time.sleep(0.5)  # once the query runs; before, a hook of the garbage collector may swallow KeyboardInterrupt
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    soon = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    soon.start()
     with pytest.raises(KeyboardInterrupt):
         ask(lake, f"select sum(t0.vector[1] * t1.vector[1] * t2.vector[1]) as s from {forever}")
 
