@@ -1,4 +1,4 @@
-"""Compaction merges small files and changes nothing else."""
+"""Compaction merges small files and changes nothing else; the last commit of a publish keeps another run's."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from catalog.branch import java_table
 from catalog.compaction import compact
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, ConcurrentPublishError
 from catalog.lake import Lake as Tables
 from catalog.maintenance import carry_out, forget, plan
 from catalog.query.as_of import moment_of
@@ -15,7 +15,7 @@ from catalog.rollback import state_after
 from catalog.scan import dataset, files_by_partition
 from catalog.snapshots import rows_appended
 from catalog.tables import TABLES
-from tests.catalog.test_maintenance import DAY, VECTORS, publish, tables, write
+from tests.catalog.test_maintenance import DAY, VECTORS, labels, publish, tables, write
 from transforms.inputs import inputs_of
 
 __all__ = ["tables"]
@@ -84,3 +84,32 @@ def test_a_publish_during_a_compaction_wins(
     after, loaded = tables.current(VECTORS), tables.load(VECTORS)
     assert after is not None and loaded is not None
     assert (after.rows, "rows_of" in after.properties, [*loaded.refs()]) == (6, False, ["main"])
+
+
+def test_a_publish_in_the_middle_of_the_last_commit_is_not_lost(
+    spark: SparkSession, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(write(spark, tables, "Fig"))
+    mine, theirs = write(spark, tables, "Kiwi"), write(spark, tables, "Plum")
+
+    class Overtaken:
+        """An Iceberg table whose transaction is overtaken just before it is committed."""
+
+        def __init__(self, table: Any) -> None:
+            self.newTransaction = lambda: Overtaken(table.newTransaction())
+            self._of = table
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._of, name)
+
+        def commitTransaction(self) -> None:
+            if not theirs._dropped:
+                publish(theirs)
+            self._of.commitTransaction()
+
+    java_table = mine._java_table
+    monkeypatch.setattr(mine, "_java_table", lambda: Overtaken(java_table()))
+    with pytest.raises(ConcurrentPublishError):
+        mine.fast_forward({"run_id": "mine"})
+    mine.drop()
+    assert labels(tables) == ["Fig", "Plum"]
