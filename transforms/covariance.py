@@ -76,27 +76,29 @@ def _merge(a: Part, b: Part) -> Part:
 def _reduce_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Sum rows and products relative to the partition's first row; yield one part at the end."""
     n, origin, total, products = 0, np.zeros(()), np.zeros(()), np.zeros(())
-    for matrix in _matrices(batches):
+    for x in _matrices(batches):
         if not n:
-            origin = matrix[0].astype(np.float64)
-        x = matrix.astype(np.float64) - origin
-        n, total, products = n + len(x), total + x.sum(axis=0), products + x.T @ x
+            origin, products = x[0].copy(), np.zeros((x.shape[1], x.shape[1]))
+        x -= origin  # in place, as the sums: these rows and a matrix of products take 34 MB
+        n, total = n + len(x), total + x.sum(axis=0)
+        products += x.T @ x
     if n:
         scatter = products - np.outer(total, total) / n
         yield _to_batch(Part(n, origin + total / n, scatter[np.triu_indices(len(origin))]))
 
 
-def _matrices(batches: Iterable[pa.RecordBatch]) -> Iterator[npt.NDArray[np.float32]]:
+def _matrices(batches: Iterable[pa.RecordBatch]) -> Iterator[Floats]:
     """The vectors as matrices of at least ROWS_PER_PRODUCT rows; the last one may have fewer."""
     held = list[npt.NDArray[np.float32]]()
     for batch in batches:
         if batch.num_rows:
             held.append(to_matrix(batch.column(0)))
         if sum(map(len, held)) >= ROWS_PER_PRODUCT:
-            yield np.concatenate(held)
-            held = []
+            matrix = np.concatenate(held, dtype=np.float64)
+            held.clear()  # not kept while the matrix is used
+            yield matrix
     if held:
-        yield np.concatenate(held)
+        yield np.concatenate(held, dtype=np.float64)
 
 
 def _merge_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
