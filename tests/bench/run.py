@@ -3,44 +3,37 @@
 cold start ─▶ 3 × silver ─▶ notebook ─▶ bronze ─▶ end to end at N ─▶ bronze ─▶ end to end at 4N ─▶ PCA ─▶ phone photos
        limit ─┘  limit ─┘    limit ─┘               limit ─┘                       limit ─┘
 
-Silver is measured in fp32 and in int8; at the end, too, on a few photos of 12 megapixels.
+Silver and end to end are measured in fp32 and in int8; silver, too, on a few photos of 12 megapixels at the end.
 
 Spark is warm when ours is measured (a small lake is built first), as the limit's processes are, and as the plain
 Spark is that others run on; what a cold start costs is a line of its own. A machine is not equally fast in all
 minutes: the limit is measured between the contenders, and each is compared with the mean of those around it.
 """
 
-import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from bootstrap.pipeline import build, open_run
-from bootstrap.reporting import report_run
+from bootstrap.pipeline import build
 from bootstrap.session import start
 from bootstrap.settings import Settings
-from catalog.branch import AuditBranch
-from catalog.scan import FileScan, data_files
-from catalog.tables import IMAGE_FEATURES
-from ingestion.bronze import Ingestion
-from ingestion.walk import Source
+from catalog.scan import FileScan
 from tests.bench.baselines import binary_file_copy, notebook, plain_spark, spark_pca
+from tests.bench.layers import QUIET, end_to_end, featurization, ingestion
 from tests.bench.limit import photos_per_second
 from tests.bench.memory import PeakMemory
 from tests.bench.photos import PHONE, link_photos, noisy_photos, sample_or_users_photos
 from tests.bench.report import Figure, Report
 from transforms.pca import VariancePCA
-from transforms.silver import new_features
-from transforms.weights import find, prepare
+from transforms.quantization import quantized
+from transforms.weights import Featurizer, find, prepare
 
 _FIRST_PHOTOS = 256  # four tasks of the network
 _PHONE_PHOTOS = 48
 _ROUNDS = 3  # of what is short, in turn with what it is compared with
-_QUIET = Console(quiet=True)
 
 
 class Bench:
@@ -81,9 +74,14 @@ class Bench:
 
     def _measure_limit(self) -> None:
         self._console.print("limit: plain processes")
-        featurizer = prepare(self._settings.weights, "onnx", self._settings.cache, str(self._work / "models"))
+        self._limits.append(self._bare_loop(self._exported(self._work / "models")))
+
+    def _exported(self, lake: Path) -> Featurizer:
+        return prepare(self._settings.weights, "onnx", self._settings.cache, str(lake))
+
+    def _bare_loop(self, network: Featurizer) -> float:
         cores = self._spark().sparkContext.defaultParallelism  # as many as Spark uses
-        self._limits.append(photos_per_second(self._limit_photos, featurizer.uri, cores))
+        return photos_per_second(self._limit_photos, network.uri, cores)
 
     def _add_against_limit(self, name: str, rate: float, goal: float | None, rounds: int = 1) -> float:
         """The share of the limit that the last rounds reached, one measurement of the limit before and after each."""
@@ -96,7 +94,7 @@ class Bench:
         """Seconds of a process's first run; after it Java knows our code, and binaryFile's."""
         self._console.print(f"cold start: Spark, dbt and the network, on {len(files)} photos")
         photos = link_photos(files, self._work / "few")
-        seconds, _, _ = self._end_to_end(photos)
+        seconds, _, _ = end_to_end(self._settings_of(photos, photos.with_suffix(".lake")))
         self._copy(photos)
         return seconds
 
@@ -110,58 +108,31 @@ class Bench:
         copy = seconds = 0.0
         for _ in range(_ROUNDS):
             copy += self._copy(photos)
-            seconds += self._ingestion(spark, photos)
+            seconds += ingestion(spark, photos, self._work / "images")
         rate = count * _ROUNDS / seconds
         self.report.add(f"bronze{at}", f"{rate:,.0f} photos/s", copy / seconds, "x binaryFile copy", 2)
 
     def _silver(self, photos: Path) -> tuple[float, float]:
         """The share of the limit that silver reaches in fp32, and how much faster it is in int8."""
         lake = self._work / "lake"
-        build(self._settings_of(photos, lake), "bronze", _QUIET)
+        build(self._settings_of(photos, lake), "bronze", QUIET)
         seconds = {"int8": 0.0, "fp32": 0.0}  # the PCA is then fitted to the features of fp32
         for _ in range(_ROUNDS):
             for precision in seconds:
                 self._console.print(f"silver in {precision}")
-                seconds[precision] += self._featurization(lake, precision)
+                taken, self._features = featurization(self._settings_of(photos, lake, precision))
+                seconds[precision] += taken
             self._measure_limit()
         rates = {precision: self._photos * _ROUNDS / taken for precision, taken in seconds.items()}
         share = self._add_against_limit("silver", rates["fp32"], 0.95, _ROUNDS)
         gain = rates["int8"] / rates["fp32"]
         self.report.add("silver in int8", f"{rates['int8']:.0f} photos/s", gain, "x silver in fp32", 1.8)
+        bare = self._bare_loop(quantized(self._exported(lake), str(lake), None))
+        self.report.add("limit in int8", f"{bare:.0f} photos/s", bare / self._limits[-1], "x limit")
         return share, gain
 
     def _spark(self) -> SparkSession:
         return start(self._settings, self._settings.open_lake())
-
-    def _ingestion(self, spark: SparkSession, photos: Path) -> float:
-        """Seconds from files to checked photos in Parquet: bronze's own Spark jobs, without audit and dbt."""
-        started = time.monotonic()
-        ingestion = Ingestion(spark, Source(str(photos)), None, None, "bench", lambda title, count: nullcontext())
-        images = ingestion.images()
-        assert images is not None  # there are photos
-        images.write.mode("overwrite").parquet(str(self._work / "images"))
-        seconds = time.monotonic() - started
-        ingestion.close()
-        return seconds
-
-    def _featurization(self, lake: Path, precision: str) -> float:
-        """Seconds from the bronze table to features in an Iceberg branch: silver's Spark job, without audit and dbt."""
-        settings = self._settings.model_copy(update={"lake": str(lake), "precision": precision})
-        with open_run(settings, _QUIET) as run:
-            run.featurizer  # noqa: B018  # as every run but the first has it
-            started = time.monotonic()
-            result = new_features(run, run.spark.table(run.lake.identifier("bronze.images")), incremental=True)
-            assert result is not None  # a lake that has bronze only
-            branch = AuditBranch(run.spark, run.lake, IMAGE_FEATURES, run.id, None)
-            branch.append(result.rows)
-            seconds = time.monotonic() - started
-            table = run.lake.load(IMAGE_FEATURES.name)
-            assert table is not None  # it was written a moment ago
-            written = table.snapshot_by_name(branch.name)
-            assert written is not None
-            self._features = data_files(table, written.snapshot_id)
-            branch.drop()
-            return seconds
 
     def _growth(self, files: list[Path]) -> None:
         seconds: dict[int, float] = {}
@@ -175,10 +146,13 @@ class Bench:
             if factor > 1:
                 self._bronze(photos, count, at)
             self._console.print(f"end to end: {count:,} photos")
-            seconds[factor], again, audits = self._end_to_end(photos)
+            seconds[factor], again, audits = end_to_end(self._settings_of(photos, photos.with_suffix(".lake")))
             self._measure_limit()
             rate = count / seconds[factor]
             self._add_against_limit(f"end to end{at}", rate, 0.8 if factor > 1 else 0.6)
+            in_int8, _, _ = end_to_end(self._settings_of(photos, photos.with_suffix(".lake"), "int8"))
+            gain = seconds[factor] / in_int8
+            self.report.add(f"end to end in int8{at}", f"{count / in_int8:.0f} photos/s", gain, "x fp32")
             self._audits(at, audits, seconds[factor], 0.1 if factor > 1 else None)
             self.report.add(f"the same again{at}", f"{again:.1f} s, nothing new")
             if factor > 1:
@@ -200,10 +174,12 @@ class Bench:
         photos = self._work / "phone"
         noisy_photos(photos, _PHONE_PHOTOS, PHONE, noise=4, quality=90)
         lake = self._work / "phone.lake"
-        bronze = self._ingestion(self._spark(), photos)
-        build(self._settings_of(photos, lake), "bronze", _QUIET)
-        silver = {f"silver in {precision}": self._featurization(lake, precision) for precision in ("fp32", "int8")}
-        for layer, seconds in ({"bronze": bronze} | silver).items():
+        bronze = ingestion(self._spark(), photos, self._work / "images")
+        build(self._settings_of(photos, lake), "bronze", QUIET)
+        taken = {"bronze": bronze}
+        for precision in ("fp32", "int8"):
+            taken[f"silver in {precision}"], _ = featurization(self._settings_of(photos, lake, precision))
+        for layer, seconds in taken.items():
             self.report.add(f"{layer}, 12 megapixels", f"{_PHONE_PHOTOS / seconds:.1f} photos/s")
 
     def _notebook(self, photos: Path, silver: float, gain: float) -> None:
@@ -216,26 +192,10 @@ class Bench:
         self.report.add("silver against notebook", "", silver / share, "x notebook", 10)
         self.report.add("silver in int8 against notebook", "", gain * silver / share, "x notebook", 12)
 
-    def _settings_of(self, photos: Path, lake: Path) -> Settings:
-        return self._settings.model_copy(update={"images": str(photos), "lake": str(lake)})
+    def _settings_of(self, photos: Path, lake: Path, precision: str = "fp32") -> Settings:
+        return self._settings.model_copy(update={"images": str(photos), "lake": str(lake), "precision": precision})
 
     def _audits(self, at: str, audits: dict[str, float], run: float, goal: float | None) -> None:
         by_table = ", ".join(f"{table} {seconds:.1f}" for table, seconds in audits.items())
         taken = sum(audits.values())
         self.report.add(f"audits{at}", f"{taken:.1f} s: {by_table}", taken / run, "of the run", goal, True)
-
-    def _end_to_end(self, photos: Path) -> tuple[float, float, dict[str, float]]:
-        """Seconds of what `fruitlake run` does, its report included: with new photos, and again without any.
-
-        And the seconds of its audits, by table.
-        """
-        lake = photos.with_suffix(".lake")
-        moments, audits = [time.monotonic()], dict[str, float]()
-        for _ in range(2):
-            run = build(self._settings_of(photos, lake), "all", _QUIET)
-            report_run(run, _QUIET)
-            moments.append(time.monotonic())
-            new = (outcome.snapshot for outcome in run.outcomes.values() if outcome.new)
-            audits |= {snapshot.table: float(snapshot.properties["audit_seconds"]) for snapshot in new if snapshot}
-        shutil.rmtree(lake)
-        return moments[1] - moments[0], moments[2] - moments[1], audits
