@@ -28,7 +28,7 @@ def correct_biases(int8: onnx.ModelProto, fp32: onnx.ModelProto, pixels: Pixels)
     Args:
         int8: a QDQ model of 8-bit convolutions with 32-bit biases, whose tensors are named as in fp32.
         fp32: the model that it was quantized from, its batch normalization folded into the convolutions.
-        pixels: a few photos are enough; 16 are as good as 64 (docs/scaling.md).
+        pixels: a few photos are enough; 8 are as good as 64 (docs/scaling.md).
     """
     from onnx import numpy_helper
     from onnx.shape_inference import infer_shapes

@@ -1,7 +1,7 @@
 """Make an int8 copy of an exported network, calibrated on photos of the lake, and store it there as a separate model.
 
     network ──fold──▶ ranges of 64 photos' activations ──▶ unsigned 8-bit activations, signed 8-bit weights per channel
-    ──▶ biases corrected on 16 of these photos
+    ──▶ biases corrected on 8 of these photos
 
 The first block, three convolutions of few weights and many pixels, stays in fp32: it would hardly be faster in int8.
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import onnx
 
 CALIBRATION_PHOTOS = 64
-_CORRECTION_PHOTOS = 16
+_CORRECTION_PHOTOS = 8
 _FP32_CONVOLUTIONS = 3
 _PHOTOS_PER_CALL = 4
 _LARGEST = 127  # of a signed 8-bit weight
