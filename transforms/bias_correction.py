@@ -36,7 +36,7 @@ def correct_biases(int8: onnx.ModelProto, fp32: onnx.ModelProto, pixels: Pixels)
     int8 = infer_shapes(int8)  # only a tensor of known shape can become an output
     stored = {tensor.name: tensor for tensor in int8.graph.initializer}
     made_by = {name: node for node in int8.graph.node for name in node.output}
-    convolutions = [node for node in int8.graph.node if node.op_type == "Conv" and node.input[2] in made_by]
+    convolutions = [node for node in int8.graph.node if node.op_type == "Conv" and {*node.input[2:]} & made_by.keys()]
     wanted = _channel_means(fp32, [node.output[0] for node in convolutions], pixels)
     for node, mean in zip(convolutions, wanted, strict=True):
         rounded = node.output[0] + _ROUNDED
