@@ -1,4 +1,4 @@
-"""Correct the biases of a quantized network: each output channel of a convolution gets fp32's mean again.
+"""Correct the biases of a quantized network: they bring each channel's mean output close to fp32's again.
 
 Rounded weights shift a channel's mean, and in MobileNet's narrow layers such shifts add up (Nagel et al., 2019,
 https://arxiv.org/abs/1906.04721). Convolutions are corrected in their order, so that each also makes up for what the
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import onnx
 
 _PHOTOS_PER_CALL = 4
+_LARGEST = 2**31 - 1
 _ROUNDED = "_DequantizeLinear_Output"  # what ONNX Runtime's quantizer appends to the name of a tensor that it rounds
 
 
@@ -42,8 +43,10 @@ def correct_biases(int8: onnx.ModelProto, fp32: onnx.ModelProto, pixels: Pixels)
         rounded = node.output[0] + _ROUNDED
         (found,) = _channel_means(int8, [rounded if rounded in made_by else node.output[0]], pixels)
         bias, scale = (stored[name] for name in made_by[node.input[2]].input[:2])
-        steps = np.rint((mean - found) / numpy_helper.to_array(scale)).astype(np.int32)
-        bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + steps, bias.name))
+        steps = np.rint((mean - found) / numpy_helper.to_array(scale).astype(np.float64))
+        # the scale of a channel with hardly any weights is so small that its bias nearly fills 32 bits
+        corrected = np.clip(numpy_helper.to_array(bias) + steps, -_LARGEST, _LARGEST)
+        bias.CopyFrom(numpy_helper.from_array(corrected.astype(np.int32), bias.name))
     return int8
 
 

@@ -3,9 +3,9 @@
     network ──fold──▶ ranges of 64 photos' activations ──▶ unsigned 8-bit activations, signed 8-bit weights per channel
     ──▶ biases corrected on 8 of these photos
 
-The first block, three convolutions of few weights and many pixels, stays in fp32: it would hardly be faster in int8.
+The first three convolutions, of few weights and many pixels, stay in fp32: they would hardly be faster in int8.
 
-Every CPU gives the same numbers. Without VNNI, x86 adds pairs of 8-bit products in 16 bits, with saturation, so the
+Sums in int8 are exact on every CPU. Without VNNI, x86 adds pairs of 8-bit products in 16 bits, with saturation, so the
 weights are scaled until no two neighbours can exceed 16 bits.
 """
 
