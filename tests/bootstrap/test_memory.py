@@ -1,9 +1,10 @@
-"""The embedded Spark's heap depends on the memory available to this process, also in a container."""
+"""The embedded Spark's heap depends on the memory available to this process, also in a container; its workers' settings."""
 
 import os
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from bootstrap.memory import heap, local_master, machine_memory
 
@@ -57,3 +58,8 @@ def test_a_control_group_of_either_version_limits_the_memory(tmp_path: Path) -> 
     one = "5:cpu,cpuacct:/\n4:memory:/user\n1:name=systemd:/\n"
     assert limit(one, memory__limit=2**63 - 4096) == machine
     assert limit(one, memory__user__limit=GIB // 4) == GIB // 4
+
+
+def test_python_workers_have_their_allocator_settings(spark: SparkSession) -> None:
+    found = spark.sparkContext.parallelize([0], 1).map(lambda _: dict(os.environ)).first()
+    assert found.items() >= {"ARROW_DEFAULT_MEMORY_POOL": "system", "PILLOW_BLOCKS_MAX": "4"}.items()
