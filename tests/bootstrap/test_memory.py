@@ -1,4 +1,4 @@
-"""The embedded Spark's heap depends on the memory available to this process, also in a container; its workers' settings."""
+"""The embedded Spark's heap depends on the memory available to this process; its workers have allocator settings."""
 
 import os
 from pathlib import Path
