@@ -49,7 +49,7 @@ clean: ## remove .venv and what the tools left
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info fruitlake-demo
 
 # Fails with one line if there is no suitable Java, before minutes of installation; then installs exactly what is locked.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml bootstrap/jars.py
 	@$(PYTHON) bootstrap/java.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Fruitlake needs Python 3.11 or 3.12, $(PYTHON) is another: make PYTHON=/path/to/python3.11" >&2; exit 1; }

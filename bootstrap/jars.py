@@ -41,8 +41,10 @@ class Jar:
 
 
 # Iceberg 1.11.0 is the version of EMR's release emr-spark-8.1.0. The SQLite driver is for the catalog of a local lake,
-# the AWS bundle for a lake in S3. The last three are for `stream`, which lists photos and writes checkpoints in S3 with
+# the AWS bundle for a lake in S3. The three after these are for `stream`, which lists photos and writes checkpoints in S3 with
 # Hadoop's client: of the Hadoop in PySpark, and with the AWS SDK of Iceberg's bundle, which lacks the transfer manager.
+# hadoop-bare-naked-local-fs sets the mode of a new local file or folder through Java's own API. Hadoop's native library
+# would, too, but PySpark has none, and without it Hadoop starts a `chmod` process per file: 10 ms instead of 1.
 JARS = (
     Jar(
         "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0",
@@ -72,6 +74,11 @@ JARS = (
     Jar(
         "org.apache.spark:spark-hadoop-cloud_2.13:4.1.1",
         "e5b41b43d481510afd0cdc372b593770ddee5a0a348d0744cef6c6cd77a27943",
+        1,
+    ),
+    Jar(
+        "com.globalmentor:hadoop-bare-naked-local-fs:0.1.0",
+        "e0cc30fb0531eb0b59468dc0abf5b257533d2365b5e9f45e795edd707aa78c62",
         1,
     ),
 )

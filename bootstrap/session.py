@@ -145,6 +145,7 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.buffer.pageSize": "4m",
         "spark.local.dir": work,
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
+        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",  # see jars.py
         "spark.sql.catalogImplementation": "in-memory",  # the lake has its own catalog
         "spark.sql.codegen.cache.maxEntries": "1000",  # with the default of 100 a run compiled some classes twice
         "spark.sql.shuffle.partitions": "8",  # the default of 200 is for clusters
