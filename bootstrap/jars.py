@@ -41,7 +41,7 @@ class Jar:
 
 
 # Iceberg 1.11.0 is the version of EMR's release emr-spark-8.1.0. The SQLite driver is for the catalog of a local lake,
-# the AWS bundle for a lake in S3. The three after these are for `stream`, which lists photos and writes checkpoints in S3 with
+# the AWS bundle for a lake in S3. The next three are for `stream`, which lists photos and writes checkpoints in S3 with
 # Hadoop's client: of the Hadoop in PySpark, and with the AWS SDK of Iceberg's bundle, which lacks the transfer manager.
 # hadoop-bare-naked-local-fs sets the mode of a new local file or folder through Java's own API. Hadoop's native library
 # would, too, but PySpark has none, and without it Hadoop starts a `chmod` process per file: 10 ms instead of 1.

@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from threading import Thread
@@ -19,13 +18,12 @@ from catalog.errors import CatalogError, FruitlakeError, SettingsError
 from catalog.lake import Lake
 from catalog.snapshots import new_run_id
 from catalog.storage import is_remote, overlap
-from expectations.suites import load
+from expectations import suites, validation
 from ingestion.source import check_folder, check_source
 from ingestion.walk import Source
 from transforms.dbt import build_models
 from transforms.onnx_session import check_cuda
 from transforms.run import Run
-from transforms.spark_error import failing_as
 from transforms.weights import Featurizer, prepare
 
 
@@ -78,11 +76,9 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     ahead.start()
     with open_run(settings, console, exported) as run:
         try:
-            try:
-                if layer in ("bronze", "all"):
-                    read_photos(run)  # meanwhile, dbt is imported
-            finally:
-                ahead.join()
+            if layer in ("bronze", "all"):
+                run.read_ahead()  # while dbt is imported and starts
+            ahead.join()
             build_models(run, *([] if layer == "all" else [f"tag:{layer}"]))
         except FruitlakeError as error:
             report_run(run, console, error)  # the report says why the run stopped
@@ -90,16 +86,10 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     return run
 
 
-def read_photos(run: Run) -> None:
-    """Read the new photos before dbt asks for them. Raises RunError if Spark fails."""
-    with failing_as("reading the photos"), ThreadPoolExecutor(1) as other_thread:
-        # in this thread, Ctrl-C would interrupt Py4J's call to Java, and PySpark could no longer cancel the job
-        other_thread.submit(lambda: run.ingestion).result()
-
-
 def _import_slow_packages() -> None:
-    """Import Great Expectations and dbt, which takes seconds; in one thread, since two that import may deadlock."""
-    load()
+    """Import what audits need, and dbt, which takes seconds; in one thread, since two that import may deadlock."""
+    suites.load()
+    validation.load()
     importlib.import_module("transforms.session_job")
     importlib.import_module("dbt.cli.main")
 

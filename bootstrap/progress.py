@@ -7,34 +7,43 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 _POLL = 0.5  # seconds
 _LINE_EVERY = 15.0  # seconds, where there is no terminal to redraw
 
 
-@dataclass(frozen=True)
 class SparkProgress:
-    """Shows the progress of Spark actions: `with progress("reading photos", 7080): df.count()`."""
+    """Shows the progress of Spark actions: `with progress("reading photos", 7080): df.count()`.
 
-    spark: SparkSession
-    console: Console
+    Threads may use it at the same time; each action has its own bar.
+    """
+
+    def __init__(self, spark: SparkSession, console: Console) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), _Rate(), TimeRemainingColumn()
+        self._spark, self._console, self._lock = spark, console, threading.Lock()
+        self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
     @contextmanager
     def __call__(self, title: str, total: int | None) -> Iterator[None]:
         """Show the progress of the Spark job in the `with` block; total is in photos, None if unknown."""
-        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), _Rate(), TimeRemainingColumn()
-        bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         stop = threading.Event()
-        with bar:
-            task = bar.add_task(title, total=total)
-            watcher = threading.Thread(target=self._watch, args=(stop, bar, task, title, total), daemon=True)
+        with self._bar(title, total) as bar:
+            watcher = threading.Thread(target=self._watch, args=(stop, bar, title, total), daemon=True)
             if total:
                 watcher.start()
             try:
@@ -44,21 +53,34 @@ class SparkProgress:
                 if total:
                     watcher.join()
 
-    def _watch(self, stop: threading.Event, bar: Progress, task: object, title: str, total: int) -> None:
+    @contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[TaskID]:
+        with self._lock:
+            bar = self._bars.add_task(title, total=total)
+            self._bars.start()
+        try:
+            yield bar
+        finally:
+            with self._lock:
+                self._bars.remove_task(bar)
+                if not self._bars.tasks:
+                    self._bars.stop()
+
+    def _watch(self, stop: threading.Event, bar: TaskID, title: str, total: int) -> None:
         started = said = time.monotonic()
         done = 0
         while not stop.wait(_POLL):
             done = min(total, max(done, self._rows_read()))
-            bar.update(task, completed=done)  # type: ignore[arg-type]
+            self._bars.update(bar, completed=done)
             now = time.monotonic()
-            if not self.console.is_terminal and done and now - said >= _LINE_EVERY:
+            if not self._console.is_terminal and done and now - said >= _LINE_EVERY:
                 said, rate = now, done / (now - started)
                 left = f"{(total - done) / rate:.0f} s left"
-                self.console.print(f"{title}: {done:,} of {total:,} photos, {rate:.0f} photos/s, {left}")
+                self._console.print(f"{title}: {done:,} of {total:,} photos, {rate:.0f} photos/s, {left}")
 
     def _rows_read(self) -> int:
         """Rows read by the running stage that has read the most; Spark counts them while tasks run."""
-        context = self.spark.sparkContext._jsc
+        context = self._spark.sparkContext._jsc
         if context is None:  # the session has ended in the meantime
             return 0
         try:

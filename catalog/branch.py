@@ -26,7 +26,6 @@ from catalog.snapshots import PROPERTY, Snapshot
 from catalog.tables import TABLES, Table
 
 T = TypeVar("T")
-_CORRECTIONS = "fruitlake_corrections"
 BRANCH = "audit_"  # prefix of the names of audit branches
 _TRIES = 8  # Iceberg does not retry a branch operation when another process commits first
 
@@ -65,11 +64,12 @@ class AuditBranch:
 
     def correct(self, corrections: DataFrame) -> None:
         """Update the rows with the same image_id: set the other columns of the corrections."""
-        corrections.createOrReplaceTempView(_CORRECTIONS)
+        view = f"corrections_of_{self._table.name.replace('.', '_')}"
+        corrections.createOrReplaceTempView(view)
         values = ", ".join(f"t.`{c}` = c.`{c}`" for c in corrections.columns if c != "image_id")
         _sql(
             self._spark,
-            f"MERGE INTO {self._branch} AS t USING {_CORRECTIONS} AS c ON t.image_id = c.image_id "
+            f"MERGE INTO {self._branch} AS t USING {view} AS c ON t.image_id = c.image_id "
             f"WHEN MATCHED THEN UPDATE SET {values}",
         )
 

@@ -18,7 +18,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
 
 from catalog.errors import SettingsError
 from catalog.storage import write_object
@@ -27,6 +30,7 @@ from expectations.audited import Audited
 from expectations.check_result import CheckResult
 from expectations.derived import with_derived
 from expectations.gx_results import check_result
+from expectations.lazy_import import lazily
 from expectations.parameters import values
 from expectations.suite_file import Expectation, suites
 
@@ -42,7 +46,8 @@ _SITE = "lake"
 def load() -> None:
     """Import Great Expectations. This takes seconds, so call it only to validate, or while waiting anyway."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # older 1.x releases send usage events; the locked one does not
-    importlib.import_module("great_expectations")
+    with lazily("scipy.stats", "altair"):  # it needs them for few expectations, and they take a third of the time
+        importlib.import_module("great_expectations")
 
 
 class Suites:
@@ -52,6 +57,7 @@ class Suites:
         self._docs = f"{lake}/reports/data_docs"
         self._run_id = run_id
         self._unwritten = False
+        self._lock = Lock()  # two models may be validated at the same time; the context is one
 
     def validate(self, audited: Audited, written: int, whole: int) -> list[CheckResult]:
         """Run the table's suite; returns one result per expectation, none if the table has no suite.
@@ -75,31 +81,41 @@ class Suites:
             files = audited.files.get(suite.rows) if stored else None  # reading a few takes less than a Spark job
             found = files.to_table(narrow.columns) if files else narrow.toArrow()
             collected = found.to_pandas(types_mapper=pd.ArrowDtype)
-            source = self._context.data_sources.add_or_update_pandas(f"{table.name}-pandas")
-            return self._run(table, _stated(table, run, collected.empty), source, collected, known)
+            return self._run(table, run, collected, collected.empty, known)
         narrow.persist()
         try:
-            in_spark = self._context.data_sources.add_or_update_spark(f"{table.name}-spark", persist=False)
-            return self._run(table, _stated(table, run, narrow.isEmpty()), in_spark, narrow, known)
+            return self._run(table, run, narrow, narrow.isEmpty(), known)
         finally:
             narrow.unpersist()
 
     def write_docs(self) -> None:
         """Build the Data Docs of the validations since the last call, if there were any."""
-        if not self._unwritten:
-            return
-        self._context.build_data_docs(site_names=[_SITE])
-        folder = Path(self._made.name)
-        for page in (p for p in folder.rglob("*") if p.is_file()):
-            write_object(f"{self._docs}/{page.relative_to(folder).as_posix()}", page.read_bytes())
-        self._unwritten = False
+        with self._lock:
+            if not self._unwritten:
+                return
+            self._context.build_data_docs(site_names=[_SITE])
+            folder = Path(self._made.name)
+            for page in (p for p in folder.rglob("*") if p.is_file()):
+                write_object(f"{self._docs}/{page.relative_to(folder).as_posix()}", page.read_bytes())
+            self._unwritten = False
 
     def _run(
-        self, table: Table, stated: ExpectationSuite, source: Any, rows: Any, known: dict[str, Any]
+        self, table: Table, run: list[Expectation], rows: Any, empty: bool, known: dict[str, Any]
     ) -> list[CheckResult]:
-        context = self._context
+        with self._lock:
+            context = self._context  # first, because a suite needs an active one
+            return self._run_alone(context, table, _stated(table, run, empty), rows, known)
+
+    def _run_alone(
+        self, context: EphemeralDataContext, table: Table, stated: ExpectationSuite, rows: Any, known: dict[str, Any]
+    ) -> list[CheckResult]:
         import great_expectations as gx
 
+        source: Any = (
+            context.data_sources.add_or_update_spark(f"{table.name}-spark", persist=False)
+            if isinstance(rows, DataFrame)
+            else context.data_sources.add_or_update_pandas(f"{table.name}-pandas")
+        )
         stated = context.suites.add_or_update(stated)
         batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
         validation = gx.ValidationDefinition(name=table.name, data=batch, suite=stated)

@@ -3,9 +3,10 @@
 written ──mapInArrow, 32 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
 whole   ──keys──▶ duplicate keys
 
-Small tables are validated in this process: each Spark job takes a tenth of a second, however few the rows.
+Small tables are validated in this process: a Spark job takes longer, however few the rows.
 """
 
+import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -43,10 +44,16 @@ class Violation:
         return f"column {self.column} breaks {self.check} in {self.rows:,} of {rows:,} rows, for example {keys}"
 
 
+def load() -> None:
+    """Import Polars and pandera. This takes half a second, so call it only to validate, or while waiting anyway."""
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core, and small tables need no more
+    importlib.import_module("expectations.contracts")
+
+
 def violations(table: Table, written: FileScan | DataFrame, k: int | None) -> tuple[int, list[Violation]]:
     """Validate rows against the contract; returns the number of rows and the checks that failed."""
     validate, scan = _validate(table, k), written.select(*[c.name for c in table.columns])
-    if isinstance(scan, FileScan) and scan.nbytes <= _CHUNK:
+    if isinstance(scan, FileScan) and scan.small:
         parts = [Violation(**row) for batch in validate(scan.batches()) for row in batch.to_pylist()]
     else:
         parts = [Violation(**row.asDict()) for row in scan.mapInArrow(validate, _FOUND).collect()]
@@ -91,7 +98,7 @@ def _repeated(table: Table, rows: int, examples: list[dict[str, object]]) -> Vio
 
 def _validate(table: Table, k: int | None) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     def validate(batches: Batches) -> Iterator[pa.RecordBatch]:
-        os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core, and small tables need no more
+        load()
         import polars as pl
 
         from expectations.contracts import broken_checks

@@ -2,8 +2,9 @@
 
     rows ──NumPy per partition──▶ (n, mean, scatter) ──merged in a tree──▶ driver: mean, covariance
 
-A partition sends one row of d(d+1)/2 numbers (6.5 MB for d = 1280), regardless of its size. Parts are merged around
-their own means (Chan, Golub & LeVeque 1979), so large means do not cancel small variances.
+A partition sends one row of d(d+1)/2 numbers (6.5 MB for d = 1280), regardless of its size; a small scan is one part,
+made in this process. Parts are merged around their own means (Chan, Golub & LeVeque 1979), so large means do not cancel
+small variances.
 """
 
 import math
@@ -43,18 +44,27 @@ class Moments(NamedTuple):
 
 def moments(data: DataFrame | FileScan, column: str) -> Moments | None:
     """Count, mean and covariance of an array column; None if there are no rows."""
-    parts = data.select(column).mapInArrow(_reduce_rows, _SCHEMA)
-    count = parts.rdd.getNumPartitions()
-    while count > _FAN_IN:
-        count = math.ceil(count / _FAN_IN)
-        parts = parts.repartition(count).mapInArrow(_merge_batches, _SCHEMA)
-    merged = merge(_parts_of(parts.toArrow().to_batches()))  # collecting rows took twice as long
+    chosen = data.select(column)
+    if isinstance(chosen, FileScan) and chosen.small:
+        merged = merge(_parts_of(_reduce_rows(chosen.batches())))
+    else:
+        merged = merge(_parts_of(_in_spark(chosen)))
     if merged is None:
         return None
     d = len(merged.mean)
     covariance = np.zeros((d, d))
     covariance[np.triu_indices(d)] = merged.scatter / max(merged.n - 1, 1)
     return Moments(merged.n, merged.mean, covariance + np.triu(covariance, 1).T)
+
+
+def _in_spark(data: DataFrame | FileScan) -> list[pa.RecordBatch]:
+    parts = data.mapInArrow(_reduce_rows, _SCHEMA)
+    count = parts.rdd.getNumPartitions()
+    while count > _FAN_IN:
+        count = math.ceil(count / _FAN_IN)
+        parts = parts.repartition(count).mapInArrow(_merge_batches, _SCHEMA)
+    batches: list[pa.RecordBatch] = parts.toArrow().to_batches()  # collecting rows took twice as long
+    return batches
 
 
 def merge(parts: Iterable[Part]) -> Part | None:

@@ -1,6 +1,6 @@
 """Compute size, spread and centroid of every label, in one pass over Arrow buffers, without exploding vectors.
 
-vectors ──NumPy per task──▶ (label, n, mean, Σ|x - mean|²) ──merged on the driver──▶ one row per label
+vectors ──NumPy, per task or, if few, here──▶ (label, n, mean, Σ|x - mean|²) ──merged on the driver──▶ one row per label
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,8 @@ def summarize(run: Run) -> BuildResult:
     assert table is not None and current is not None  # dbt builds it first
     scan = FileScan(run.spark, data_files(table), ["label", "vector"])
     found: dict[str, Part] = {}
-    for row in scan.mapInArrow(_parts, _PARTS).toArrow().to_pylist():
+    parts = _parts(scan.batches()) if scan.small else scan.mapInArrow(_parts, _PARTS).toArrow().to_batches()
+    for row in (row for part in parts for row in part.to_pylist()):
         _add(found, row["label"], (row["n"], np.array(row["mean"]), row["squares"]))
     photos = sum(n for n, _, _ in found.values())
     rows = [

@@ -101,13 +101,13 @@ def _audited(run: Run, table: Table, change: BuildResult) -> Audited:
         whole=change.rows,
         previous=Previous(rows, base.rows, base.properties.get("pca_id")) if base and rows is not None else None,
         variance=run.options.variance,
-        new_files=run.ingestion.accepted if counts else None,
+        new_files=run.read().accepted if counts else None,
         new_photos=counts.stored if counts else None,
         expected_rows=change.expected,
         pca=PcaInUse(pca.pca_id, pca.k) if pca else None,
         explained=change.explained,
         erasing=run.erasing,
-        inputs={name: snapshot.rows for name, snapshot in run.snapshots.items()},
+        inputs={name: snapshot.rows for name, snapshot in run.snapshots.copy().items()},  # another thread may add one
         relabelled=_relabelled(run, table, change),
     )
 

@@ -5,6 +5,7 @@ the meantime, this run can no longer publish that table, nor tables derived from
 """
 
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,7 @@ from ingestion.bronze import Ingestion, Progress
 from ingestion.counts import Conflict, Counts
 from transforms.options import RunOptions
 from transforms.quantization import quantized
+from transforms.spark_error import failing_as
 from transforms.weights import Featurizer, prepare
 
 
@@ -72,6 +74,7 @@ class Run:
     arrivals: DataFrame | None = None  # the files to ingest, as `list_source` has them; None: all of images
     outcomes: dict[str, Published] = field(default_factory=dict)
     _ingestion: Ingestion | None = None
+    _ahead: Future[Ingestion] | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
     def table(self, name: str) -> DataFrame | None:
@@ -89,12 +92,22 @@ class Run:
             if (mine and mine.id) != (theirs and theirs.id):
                 raise overtaken(table)
 
-    @property
-    def ingestion(self) -> Ingestion:
-        """The single pass over the photos from which both bronze tables are derived."""
-        if self._ingestion is None:
-            known = self.table("bronze.images"), self.table("bronze.quarantine")
-            given = *known, self.id, self.progress, block_lists(self.lake), self.arrivals
+    def read(self) -> Ingestion:
+        """Read the photos, once: the pass from which both bronze tables are derived. Raises RunError if that fails."""
+        if self._ahead:
+            return self._ahead.result()
+        return self._ingestion or self._read()
+
+    def read_ahead(self) -> None:
+        """Begin to read the photos in another thread; `read` waits for it."""
+        thread = ThreadPoolExecutor(1)
+        self._ahead = thread.submit(self._read)
+        thread.shutdown(wait=False)
+
+    def _read(self) -> Ingestion:
+        known = self.table("bronze.images"), self.table("bronze.quarantine")
+        given = *known, self.id, self.progress, block_lists(self.lake), self.arrivals
+        with failing_as("reading the photos"):
             self._ingestion = Ingestion(self.spark, self.options.source(), *given)
         return self._ingestion
 
@@ -126,6 +139,8 @@ class Run:
 
     def close(self) -> None:
         """Release what was persisted, and write the Data Docs; a stream's batches leave those to its ordinary runs."""
+        if self._ahead:
+            wait([self._ahead])
         with ExitStack() as released:
             for rows in self._persisted.values():
                 released.callback(rows.unpersist)

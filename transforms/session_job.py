@@ -12,6 +12,7 @@ from typing import Any
 from dbt.adapters.base.impl import log_code_execution
 from dbt.adapters.contracts.connection import AdapterResponse
 from dbt.adapters.spark.impl import SparkAdapter
+from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.exceptions import DbtRuntimeError
 
 from catalog.errors import FruitlakeError, RunError
@@ -22,6 +23,8 @@ from transforms.run import BuildResult, Published, Run
 from transforms.silver import check_photos
 from transforms.spark_error import failing_as
 
+_ANSI = "spark.sql.ansi.enabled"
+
 
 def register(run: Run) -> list[FruitlakeError]:
     """Have dbt-spark run Python models in this process, for this run.
@@ -31,7 +34,9 @@ def register(run: Run) -> list[FruitlakeError]:
     failures: list[FruitlakeError] = []
 
     def submit_python_job(adapter: SparkAdapter, parsed_model: dict[str, Any], compiled_code: str) -> AdapterResponse:
-        run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off before its own statements
+        # dbt-spark turns it off before its own statements, which may run while another thread builds a model
+        adapter.config.credentials.server_side_parameters.pop(_ANSI, None)
+        run.spark.conf.set(_ANSI, "true")
         name = f"{parsed_model['config']['schema']}.{parsed_model['alias']}"
         try:
             with failing_as(name):
@@ -42,11 +47,15 @@ def register(run: Run) -> list[FruitlakeError]:
         rows = outcome.snapshot.rows if outcome.snapshot else 0
         return AdapterResponse(f"{rows:,} rows" + ("" if outcome.new else ", nothing new"))
 
+    # dbt would read the source of every module on the stack, to name one in a warning: 0.3 s
+    BehaviorFlagRendered._default_source = staticmethod(lambda: __name__)  # type: ignore[method-assign]
     SparkAdapter.submit_python_job = log_code_execution(submit_python_job)  # type: ignore[method-assign,no-untyped-call]
     return failures
 
 
 def _build(run: Run, name: str, node: dict[str, Any], code: str) -> Published:
+    if TABLES[name].layer == "bronze":
+        run.read()  # before the clock starts, because it is not the time of one table
     started = time.monotonic()
     by_model = {table.split(".")[1]: table for table in TABLES}
     upstream = sorted(by_model[node_id.removeprefix("model.fruitlake.")] for node_id in node["depends_on"]["nodes"])

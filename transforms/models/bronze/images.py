@@ -7,7 +7,7 @@ def model(dbt, run):
     """Append new photos, and correct the labels of photos that moved."""
     dbt.config(materialized="published", full_refresh=False, meta={"always_run": True})
     dbt.ref("quarantine")  # rejected files are recorded before accepted ones become visible
-    rows = run.ingestion.images()
+    rows = run.read().images()
     if rows is not None or run.current("bronze.images") is None:
-        run.ingestion.check_quarantined(run.options.max_quarantine_share)
-    return None if rows is None else BuildResult(rows, corrections=run.ingestion.corrections())
+        run.read().check_quarantined(run.options.max_quarantine_share)
+    return None if rows is None else BuildResult(rows, corrections=run.read().corrections())
