@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bootstrap.progress import SparkProgress
 from bootstrap.reporting import report_run
-from bootstrap.session import start, starting, submitted
+from bootstrap.session import launch_ahead, start, starting, submitted
 from bootstrap.settings import Settings
 from catalog.branch import begun, drop_branches
 from catalog.erasures import pending
@@ -65,6 +65,7 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     """Build one layer or all. Photos and weights are checked before the lake is touched."""
     if layer in ("bronze", "all"):
         check_source(source_of(settings))
+    launch_ahead(settings)
     exported = None
     if settings.device == "cuda" and not submitted():  # on a cluster, only executors have a GPU
         check_cuda()

@@ -7,13 +7,15 @@ folders.
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 
+from pyspark import SparkConf, SparkContext
 from pyspark.accumulators import AccumulatorTCPServer, AccumulatorUnixServer
 from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from bootstrap import class_archive, jars
@@ -22,7 +24,7 @@ from bootstrap.memory import heap, local_master, machine_memory
 from bootstrap.scratch import work_folder
 from bootstrap.settings import Settings
 from catalog.credential_process import java_options
-from catalog.errors import SettingsError
+from catalog.errors import FruitlakeError, SettingsError
 from catalog.lake import CATALOG, Lake
 from catalog.storage import is_remote
 
@@ -61,20 +63,40 @@ def start(settings: Settings, lake: Lake) -> SparkSession:
     builder = SparkSession.builder.appName("fruitlake").config(map={**_ALWAYS, **lake.spark_properties()})
     if submitted() or SparkSession.getActiveSession():
         return _switch_to(lake, builder.getOrCreate())
-    if problem := java_problem():
-        raise SettingsError(problem)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = builder.config(map={**_local(settings)})
     # If the JVM dies, the run reports it in one line; PySpark and Py4J would also print tracebacks.
     for server in (AccumulatorTCPServer, AccumulatorUnixServer):
         server.handle_error = lambda self, request, client_address: None  # type: ignore[method-assign]
     logging.getLogger().addFilter(_is_not_about_a_dead_jvm)
-    try:
-        with _stderr_to(log_file(settings)):
-            return builder.getOrCreate()
-    except PySparkRuntimeError as error:  # the JVM ended before it opened its port
-        raise SettingsError(f"Spark's Java process did not start (what it said is in {log_file(settings)})") from error
+    _launch(settings)
+    return builder.getOrCreate()
+
+
+def launch_ahead(settings: Settings) -> None:
+    """Launch the Java process of embedded Spark in another thread, because it takes two seconds to start."""
+
+    def launch() -> None:
+        with suppress(FruitlakeError):  # `start` meets the same error, and raises it
+            _launch(settings)
+
+    if not submitted():
+        Thread(target=launch).start()
+
+
+def _launch(settings: Settings) -> None:
+    with SparkContext._lock:
+        if SparkContext._gateway is not None:
+            return
+        if problem := java_problem():
+            raise SettingsError(problem)
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        conf, path = SparkConf().setAll(list(_local(settings).items())), log_file(settings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(path, "wb") as log:  # what it logs does not belong on the terminal
+                SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"stderr": log}))  # type: ignore[no-untyped-call]
+        except PySparkRuntimeError as error:  # it ended before it opened its port
+            raise SettingsError(f"Spark's Java process did not start (what it said is in {path})") from error
 
 
 def prepare_stream(spark: SparkSession, source: str, checkpoint: str) -> None:
@@ -154,18 +176,3 @@ def _local(settings: Settings) -> dict[str, str]:
         **{f"spark.executorEnv.{name}": value for name, value in _WORKERS.items() if name not in os.environ},
         "spark.python.daemon.module": "bootstrap.spark_daemon",  # see there: saves 0.1 s of CPU per task
     }
-
-
-@contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """Redirect stderr to a file while the JVM starts and inherits it: its log does not belong on the terminal."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(path, "wb") as log:
-        os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
