@@ -48,6 +48,7 @@ def load() -> None:
     """Import Polars and pandera. This takes half a second, so call it only to validate, or while waiting anyway."""
     os.environ.setdefault("POLARS_MAX_THREADS", "1")  # a task has one core, and small tables need no more
     importlib.import_module("expectations.contracts")
+    importlib.import_module("pandera.backends.polars.builtin_checks")  # pandera would import it for its first check
 
 
 def violations(table: Table, written: FileScan | DataFrame, k: int | None) -> tuple[int, list[Violation]]:
