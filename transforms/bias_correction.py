@@ -7,6 +7,7 @@ ones before it left over.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,9 @@ from transforms.onnx_session import onnx_session
 
 if TYPE_CHECKING:
     import onnx
+    import onnxruntime
+    from onnx.utils import Extractor
 
-_PHOTOS_PER_CALL = 4
 _LARGEST = 2**31 - 1
 _ROUNDED = "_DequantizeLinear_Output"  # what ONNX Runtime's quantizer appends to the name of a tensor that it rounds
 
@@ -33,28 +35,44 @@ def correct_biases(int8: onnx.ModelProto, fp32: onnx.ModelProto, pixels: Pixels)
     """
     from onnx import numpy_helper
     from onnx.shape_inference import infer_shapes
+    from onnx.utils import Extractor
 
     int8 = infer_shapes(int8)  # only a tensor of known shape can become an output
-    stored = {tensor.name: tensor for tensor in int8.graph.initializer}
+    parts = Extractor(int8)
     made_by = {name: node for node in int8.graph.node for name in node.output}
     convolutions = [node for node in int8.graph.node if node.op_type == "Conv" and {*node.input[2:]} & made_by.keys()]
-    wanted = _channel_means(fp32, [node.output[0] for node in convolutions], pixels)
-    for node, mean in zip(convolutions, wanted, strict=True):
-        rounded = node.output[0] + _ROUNDED
-        (found,) = _channel_means(int8, [rounded if rounded in made_by else node.output[0]], pixels)
-        bias, scale = (stored[name] for name in made_by[node.input[2]].input[:2])
-        steps = np.rint((mean - found) / numpy_helper.to_array(scale).astype(np.float64))
+    outputs = [node.output[0] for node in convolutions]
+    session = _session(Extractor(fp32), ["pixels"], outputs)
+    by_photo = (
+        [*map(_channel_means, session.run(outputs, {"pixels": photo}))] for photo in np.split(pixels, len(pixels))
+    )
+    known = {"pixels": pixels}  # and the inputs of the convolutions so far, which no longer change
+    for node, means in zip(convolutions, zip(*by_photo, strict=True), strict=True):
+        output, entry = node.output[0], made_by[node.input[0]].input[0]
+        tensors = [entry, output + _ROUNDED if output + _ROUNDED in made_by else output]
+        session = _session(parts, known, tensors)
+        known[entry], found = session.run(tensors, {tensor.name: known[tensor.name] for tensor in session.get_inputs()})
+        bias, scale = (parts.initializers[name] for name in made_by[node.input[2]].input[:2])
+        missing = np.mean(means, axis=0) - _channel_means(found)
+        steps = np.rint(missing / numpy_helper.to_array(scale).astype(np.float64))
         # the scale of a channel with hardly any weights is so small that its bias nearly fills 32 bits
         corrected = np.clip(numpy_helper.to_array(bias) + steps, -_LARGEST, _LARGEST)
         bias.CopyFrom(numpy_helper.from_array(corrected.astype(np.int32), bias.name))
     return int8
 
 
-def _channel_means(model: onnx.ModelProto, tensors: list[str], pixels: Pixels) -> list[npt.NDArray[np.float32]]:
-    """The mean of each tensor (n, channels, height, width) by channel."""
-    from onnx.utils import Extractor
+def _session(model: Extractor, known: Collection[str], wanted: list[str]) -> onnxruntime.InferenceSession:
+    """A session of the part of a model that leads from the known tensors to the wanted ones."""
+    inputs, todo = set[str](), [*wanted]
+    while todo:
+        if (name := todo.pop()) in known:
+            inputs.add(name)
+        elif (at := model.outmap.get(name)) is not None:  # otherwise it is a weight
+            todo += model.graph.node[at].input
+    return onnx_session(model.extract_model([*inputs], wanted).SerializeToString())
 
-    session = onnx_session(Extractor(model).extract_model(["pixels"], tensors).SerializeToString())
-    calls = [pixels[at : at + _PHOTOS_PER_CALL] for at in range(0, len(pixels), _PHOTOS_PER_CALL)]
-    sums = [[found.sum(axis=0).mean(axis=(1, 2)) for found in session.run(tensors, {"pixels": call})] for call in calls]
-    return [np.sum(of_tensor, axis=0) / len(pixels) for of_tensor in zip(*sums, strict=True)]
+
+def _channel_means(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The mean of a tensor (n, channels, height, width) by channel."""
+    means: npt.NDArray[np.float64] = tensor.mean(axis=(0, 2, 3), dtype=np.float64)
+    return means
