@@ -44,7 +44,7 @@ class Jar:
 # the AWS bundle for a lake in S3. The next three are for `stream`, which lists photos and writes checkpoints in S3 with
 # Hadoop's client: of the Hadoop in PySpark, and with the AWS SDK of Iceberg's bundle, which lacks the transfer manager.
 # hadoop-bare-naked-local-fs sets the mode of a new local file or folder through Java's own API. Hadoop's native library
-# would, too, but PySpark has none, and without it Hadoop starts a `chmod` process per file: 10 ms instead of 1.
+# would do so, too, but PySpark comes without it, and Hadoop then starts a `chmod` process per file: 10 ms instead of 1.
 JARS = (
     Jar(
         "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.11.0",

@@ -1,6 +1,8 @@
 """Run the pipeline: check the settings, start Spark on the lake, and let dbt build the layers."""
 
+import gc
 import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -10,17 +12,16 @@ from rich.console import Console
 
 from bootstrap.progress import SparkProgress
 from bootstrap.reporting import report_run
-from bootstrap.session import launch_ahead, start, starting, submitted
+from bootstrap.session import start, starting, submitted
 from bootstrap.settings import Settings
+from bootstrap.source import source_of
 from catalog.branch import begun, drop_branches
 from catalog.erasures import pending
-from catalog.errors import CatalogError, FruitlakeError, SettingsError
+from catalog.errors import CatalogError, FruitlakeError
 from catalog.lake import Lake
 from catalog.snapshots import new_run_id
-from catalog.storage import is_remote, overlap
 from expectations import suites, validation
-from ingestion.source import check_folder, check_source
-from ingestion.walk import Source
+from ingestion.source import check_source
 from transforms.dbt import build_models
 from transforms.onnx_session import check_cuda
 from transforms.run import Run
@@ -65,7 +66,6 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     """Build one layer or all. Photos and weights are checked before the lake is touched."""
     if layer in ("bronze", "all"):
         check_source(source_of(settings))
-    launch_ahead(settings)
     exported = None
     if settings.device == "cuda" and not submitted():  # on a cluster, only executors have a GPU
         check_cuda()
@@ -75,7 +75,7 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
             exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
     ahead = Thread(target=_import_slow_packages, daemon=True)
     ahead.start()
-    with open_run(settings, console, exported) as run:
+    with _busy_threads(), open_run(settings, console, exported) as run:
         try:
             if layer in ("bronze", "all"):
                 run.read_ahead()  # while dbt is imported and starts
@@ -87,24 +87,28 @@ def build(settings: Settings, layer: str, console: Console) -> Run:
     return run
 
 
+@contextmanager
+def _busy_threads() -> Iterator[None]:
+    """Switch threads more often, and collect garbage more rarely, while packages are imported beside calls to Java.
+
+    By default, each call waits up to 5 ms for the thread that imports, and the collector runs 1,000 times, for 0.7 s.
+    """
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(0.0005)
+    gc.set_threshold(100_000)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+
+
 def _import_slow_packages() -> None:
-    """Import what audits need, and dbt, which takes seconds; in one thread, since two that import may deadlock."""
+    """Import what audits need, and dbt, which takes seconds. The main thread must not import the same meanwhile."""
     suites.load()
     validation.load()
     importlib.import_module("transforms.session_job")
     importlib.import_module("dbt.cli.main")
-
-
-def source_of(settings: Settings, may_be_empty: bool = False) -> Source:
-    """The source of the photos, which must exist; may_be_empty: an s3:// prefix without objects does not."""
-    source = settings.source()
-    if not (may_be_empty and is_remote(source.root)):
-        check_folder(source.root)
-    if overlap(source.root, settings.lake):  # the lake's own files would be listed as photos
-        raise SettingsError(
-            f"the lake '{settings.lake}' and the photos '{source.root}' overlap: give --lake a folder beside the photos"
-        )
-    return source
 
 
 def check_no_erasure(lake: Lake) -> None:

@@ -34,16 +34,15 @@ class SparkProgress:
     """
 
     def __init__(self, spark: SparkSession, console: Console) -> None:
-        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), _Rate(), TimeRemainingColumn()
         self._spark, self._console, self._lock = spark, console, threading.Lock()
-        self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._bars: Progress | None = None  # while there are any
 
     @contextmanager
     def __call__(self, title: str, total: int | None) -> Iterator[None]:
         """Show the progress of the Spark job in the `with` block; total is in photos, None if unknown."""
         stop = threading.Event()
-        with self._bar(title, total) as bar:
-            watcher = threading.Thread(target=self._watch, args=(stop, bar, title, total), daemon=True)
+        with self._bar(title, total) as (bars, bar):
+            watcher = threading.Thread(target=self._watch, args=(stop, bars, bar, title, total), daemon=True)
             if total:
                 watcher.start()
             try:
@@ -54,24 +53,30 @@ class SparkProgress:
                     watcher.join()
 
     @contextmanager
-    def _bar(self, title: str, total: int | None) -> Iterator[TaskID]:
+    def _bar(self, title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), _Rate(), TimeRemainingColumn()
         with self._lock:
-            bar = self._bars.add_task(title, total=total)
-            self._bars.start()
+            if self._bars is None:
+                terminal = self._console.is_terminal
+                self._bars = Progress(*columns, console=self._console, transient=True, disable=not terminal)
+                self._bars.start()
+            bars = self._bars
+            bar = bars.add_task(title, total=total)
         try:
-            yield bar
+            yield bars, bar
         finally:
             with self._lock:
-                self._bars.remove_task(bar)
-                if not self._bars.tasks:
-                    self._bars.stop()
+                bars.remove_task(bar)
+                if not bars.tasks:
+                    bars.stop()
+                    self._bars = None
 
-    def _watch(self, stop: threading.Event, bar: TaskID, title: str, total: int) -> None:
+    def _watch(self, stop: threading.Event, bars: Progress, bar: TaskID, title: str, total: int) -> None:
         started = said = time.monotonic()
         done = 0
         while not stop.wait(_POLL):
             done = min(total, max(done, self._rows_read()))
-            self._bars.update(bar, completed=done)
+            bars.update(bar, completed=done)
             now = time.monotonic()
             if not self._console.is_terminal and done and now - said >= _LINE_EVERY:
                 said, rate = now, done / (now - started)

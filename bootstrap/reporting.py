@@ -51,7 +51,7 @@ def facts(run: Run, failure: FruitlakeError | None = None) -> RunFacts:
     """Collect the facts of a run for its report."""
     tables = tuple(
         TableOutcome(o.table, str(o.snapshot.id), o.snapshot.rows, o.added if o.new else None, round(o.seconds, 2))
-        for o in run.outcomes.values()
+        for o in run.in_order()
         if o.snapshot
     )
     reason = str(failure) if failure else None

@@ -24,7 +24,7 @@ from bootstrap.memory import heap, local_master, machine_memory
 from bootstrap.scratch import work_folder
 from bootstrap.settings import Settings
 from catalog.credential_process import java_options
-from catalog.errors import FruitlakeError, SettingsError
+from catalog.errors import SettingsError
 from catalog.lake import CATALOG, Lake
 from catalog.storage import is_remote
 
@@ -59,7 +59,11 @@ _OPENED = "fruitlake.catalog"  # configuration key for the lake that is the sess
 
 
 def start(settings: Settings, lake: Lake) -> SparkSession:
-    """Start or reuse a Spark session whose default catalog is the lake. Raises SettingsError if Spark cannot start."""
+    """Start or reuse a Spark session whose default catalog is the lake.
+
+    Settings of Java and of Spark's work folders hold for the process's first session. Raises SettingsError if Spark
+    cannot start.
+    """
     builder = SparkSession.builder.appName("fruitlake").config(map={**_ALWAYS, **lake.spark_properties()})
     if submitted() or SparkSession.getActiveSession():
         return _switch_to(lake, builder.getOrCreate())
@@ -72,14 +76,17 @@ def start(settings: Settings, lake: Lake) -> SparkSession:
 
 
 def launch_ahead(settings: Settings) -> None:
-    """Launch the Java process of embedded Spark in another thread, because it takes two seconds to start."""
+    """Launch the Java process of embedded Spark, which takes two seconds, in another thread; `start` waits for it.
+
+    Does nothing if jars are missing: `start` says that it fetches them.
+    """
 
     def launch() -> None:
-        with suppress(FruitlakeError):  # `start` meets the same error, and raises it
+        with suppress(Exception):  # `start` tries again, and raises the error
             _launch(settings)
 
-    if not submitted():
-        Thread(target=launch).start()
+    if not submitted() and not jars.missing(settings.cache):
+        Thread(target=launch, daemon=True).start()
 
 
 def _launch(settings: Settings) -> None:

@@ -15,8 +15,9 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from bootstrap.arrivals import Arrival
-from bootstrap.pipeline import open_run, source_of
+from bootstrap.pipeline import open_run
 from bootstrap.settings import Settings
+from bootstrap.source import source_of
 from bootstrap.standing import find_standing
 from catalog.compaction import COMPACTED, compact
 from catalog.erasures import pending

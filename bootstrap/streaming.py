@@ -23,15 +23,15 @@ from rich.console import Console
 
 from bootstrap.arrivals import Arrival, Listing, look_at
 from bootstrap.events import Queue
-from bootstrap.pipeline import source_of
 from bootstrap.reporting import report_run
 from bootstrap.session import prepare_stream, start, starting
 from bootstrap.settings import Settings
+from bootstrap.source import source_of
 from bootstrap.stream_builder import StoppedError, StreamBuilder
 from bootstrap.summary import print_conflicts, print_warnings
 from catalog.errors import RunError, SettingsError
 from catalog.storage import delete_folder, exists
-from expectations.suites import load
+from expectations import suites, validation
 from transforms.run import Run
 from transforms.spark_error import reason_of
 from transforms.weights import prepare
@@ -84,7 +84,8 @@ class Stream:
         self._refresh_at = time.monotonic() + pace.marts_every
         with console.status("preparing MobileNetV2"):
             exported = prepare(settings.weights, settings.engine, settings.cache, settings.lake)
-        load()  # Great Expectations, before other threads import
+        suites.load()  # before there are other threads
+        validation.load()
         logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # it logs pages; `run` raises the error
         with console.status(starting(settings)):
             self._spark = start(settings, self._lake)

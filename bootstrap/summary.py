@@ -26,7 +26,7 @@ def print_run(run: Run, console: Console) -> None:
     table = Table("table", "snapshot", "rows", "added", "seconds", title="published", title_justify="left")
     for column in table.columns[2:]:
         column.justify = "right"
-    for outcome in run.outcomes.values():
+    for outcome in run.in_order():
         if snapshot := outcome.snapshot:
             added = f"{outcome.added:,}" if outcome.new else "unchanged"
             cells = outcome.table, str(snapshot.id), f"{snapshot.rows:,}", added, f"{outcome.seconds:.1f}"
@@ -106,7 +106,7 @@ def _print_look_alikes(run: Run, console: Console) -> None:
 
 def print_warnings(run: Run, console: Console) -> None:
     """Print the warnings of this run's audits."""
-    for outcome in run.outcomes.values():
+    for outcome in run.in_order():
         if outcome.new and outcome.snapshot:
             for check in warnings_of(outcome.snapshot.properties):
                 warn(f"{outcome.table}: {check}", console)

@@ -1,4 +1,7 @@
-"""Let a package import others that it rarely needs only when it uses them, with Python's own lazy loader."""
+"""Let a package import others that it rarely needs only when it uses them, with Python's own lazy loader.
+
+Before 3.11.9 and 3.12.3 that loader is not thread-safe, so two threads must not be the first to use such a module.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence

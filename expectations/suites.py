@@ -102,32 +102,27 @@ class Suites:
     def _run(
         self, table: Table, run: list[Expectation], rows: Any, empty: bool, known: dict[str, Any]
     ) -> list[CheckResult]:
-        with self._lock:
-            context = self._context  # first, because a suite needs an active one
-            return self._run_alone(context, table, _stated(table, run, empty), rows, known)
-
-    def _run_alone(
-        self, context: EphemeralDataContext, table: Table, stated: ExpectationSuite, rows: Any, known: dict[str, Any]
-    ) -> list[CheckResult]:
         import great_expectations as gx
 
-        source: Any = (
-            context.data_sources.add_or_update_spark(f"{table.name}-spark", persist=False)
-            if isinstance(rows, DataFrame)
-            else context.data_sources.add_or_update_pandas(f"{table.name}-pandas")
-        )
-        stated = context.suites.add_or_update(stated)
-        batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
-        validation = gx.ValidationDefinition(name=table.name, data=batch, suite=stated)
-        validation = context.validation_definitions.add_or_update(validation)
-        shown: Any = {"result_format": "SUMMARY"}
-        if {*table.key} <= {*rows.columns}:
-            shown["unexpected_index_column_names"] = [*table.key]
-        checkpoint = gx.Checkpoint(name=table.name, validation_definitions=[validation], result_format=shown)
-        checkpoint = context.checkpoints.add_or_update(checkpoint)
-        run_id = gx.RunIdentifier(f"run-{self._run_id}", datetime.now(UTC))  # GX would parse a bare id as a time
-        result = checkpoint.run(batch_parameters={"dataframe": rows}, expectation_parameters=known, run_id=run_id)
-        self._unwritten = True
+        with self._lock:
+            context = self._context  # first, because suites can only be made while a context is active
+            stated = context.suites.add_or_update(_stated(table, run, empty))
+            source: Any = (
+                context.data_sources.add_or_update_spark(f"{table.name}-spark", persist=False)
+                if isinstance(rows, DataFrame)
+                else context.data_sources.add_or_update_pandas(f"{table.name}-pandas")
+            )
+            batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("rows")
+            validation = gx.ValidationDefinition(name=table.name, data=batch, suite=stated)
+            validation = context.validation_definitions.add_or_update(validation)
+            shown: Any = {"result_format": "SUMMARY"}
+            if {*table.key} <= {*rows.columns}:
+                shown["unexpected_index_column_names"] = [*table.key]
+            checkpoint = gx.Checkpoint(name=table.name, validation_definitions=[validation], result_format=shown)
+            checkpoint = context.checkpoints.add_or_update(checkpoint)
+            run_id = gx.RunIdentifier(f"run-{self._run_id}", datetime.now(UTC))  # GX would parse a bare id as a time
+            result = checkpoint.run(batch_parameters={"dataframe": rows}, expectation_parameters=known, run_id=run_id)
+            self._unwritten = True
         return [check_result(r) for found in result.run_results.values() for r in found.results]
 
     @cached_property

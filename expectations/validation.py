@@ -1,9 +1,9 @@
-"""Validate the rows written to a table against its contract, in one Spark job per table.
+"""Validate the rows written to a table against its contract, in one Spark job per table, or here if they are few.
 
 written ──mapInArrow, 32 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
 whole   ──keys──▶ duplicate keys
 
-Small tables are validated in this process: a Spark job takes longer, however few the rows.
+A Spark job would take longer for these (catalog/scan.py).
 """
 
 import importlib

@@ -42,10 +42,8 @@ def correct_biases(int8: onnx.ModelProto, fp32: onnx.ModelProto, pixels: Pixels)
     made_by = {name: node for node in int8.graph.node for name in node.output}
     convolutions = [node for node in int8.graph.node if node.op_type == "Conv" and {*node.input[2:]} & made_by.keys()]
     outputs = [node.output[0] for node in convolutions]
-    session = _session(Extractor(fp32), ["pixels"], outputs)
-    by_photo = (
-        [*map(_channel_means, session.run(outputs, {"pixels": photo}))] for photo in np.split(pixels, len(pixels))
-    )
+    exact = _session(Extractor(fp32), ["pixels"], outputs)
+    by_photo = [[*map(_channel_means, exact.run(outputs, {"pixels": pixels[i : i + 1]}))] for i in range(len(pixels))]
     known = {"pixels": pixels}  # and the inputs of the convolutions so far, which no longer change
     for node, means in zip(convolutions, zip(*by_photo, strict=True), strict=True):
         output, entry = node.output[0], made_by[node.input[0]].input[0]

@@ -46,7 +46,6 @@ def invoke(run: Run, arguments: list[str], quiet: bool = False) -> None:
         try:
             result = dbtRunner().invoke([*(["--quiet", "--log-level", "none"] if quiet else []), *arguments])
         finally:
-            run.spark.conf.set("spark.sql.ansi.enabled", "true")  # dbt-spark turns it off
             with suppress(FileNotFoundError):  # another run may have moved it, or nothing was parsed
                 os.replace(target / parsed.name, parsed)
     if isinstance(result.exception, KeyboardInterrupt):

@@ -6,16 +6,18 @@ the meantime, this run can no longer publish that table, nor tables derived from
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 
 from catalog.blocklist import block_lists
 from catalog.branch import overtaken
 from catalog.lake import Lake
 from catalog.snapshots import Snapshot, new_run_id
+from catalog.tables import TABLES
 from expectations.suites import Suites
 from ingestion.bronze import Ingestion, Progress
 from ingestion.counts import Conflict, Counts
@@ -73,9 +75,14 @@ class Run:
     id: str = field(default_factory=new_run_id)
     arrivals: DataFrame | None = None  # the files to ingest, as `list_source` has them; None: all of images
     outcomes: dict[str, Published] = field(default_factory=dict)
+    suites: Suites = field(init=False)
     _ingestion: Ingestion | None = None
     _ahead: Future[Ingestion] | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make what two threads must not make at the same time."""
+        self.suites = Suites(self.lake.uri, self.id)
 
     def table(self, name: str) -> DataFrame | None:
         """The table as this run sees it; None if it was never published."""
@@ -125,11 +132,6 @@ class Run:
         """The model of the features that gold uses: while photos are erased, none is featurized, and it stays."""
         return self.snapshots["gold.pca"].properties["model_id"] if self.erasing else self.featurizer.model_id
 
-    @cached_property
-    def suites(self) -> Suites:
-        """The Great Expectations suites of this run."""
-        return Suites(self.lake.uri, self.id)
-
     def persist(self, name: str, rows: DataFrame) -> DataFrame:
         """Persist rows that are needed more than once, until others have this name or the run is closed."""
         if former := self._persisted.pop(name, None):
@@ -139,8 +141,10 @@ class Run:
 
     def close(self) -> None:
         """Release what was persisted, and write the Data Docs; a stream's batches leave those to its ordinary runs."""
-        if self._ahead:
-            wait([self._ahead])
+        while self._ahead and not self._ahead.done():  # the run has failed; each query of the reading is cancelled
+            with suppress(Py4JError, OSError):  # the JVM may have died
+                self.spark.sparkContext.cancelAllJobs()
+            wait([self._ahead], timeout=0.5)
         with ExitStack() as released:
             for rows in self._persisted.values():
                 released.callback(rows.unpersist)
@@ -152,6 +156,10 @@ class Run:
     def ingested(self) -> Counts | None:
         """Number of source files per outcome; None if no photos were read."""
         return self._ingestion.counts if self._ingestion else None
+
+    def in_order(self) -> list[Published]:
+        """The outcomes, in the order of the layers; two threads add them as they end."""
+        return [self.outcomes[table] for table in TABLES if table in self.outcomes]
 
     def published(self) -> bool:
         """Whether the run has published any table."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from dbt.adapters.base.impl import log_code_execution
 from dbt.adapters.contracts.connection import AdapterResponse
+from dbt.adapters.spark.connections import SparkCredentials
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.exceptions import DbtRuntimeError
@@ -23,7 +24,16 @@ from transforms.run import BuildResult, Published, Run
 from transforms.silver import check_photos
 from transforms.spark_error import failing_as
 
-_ANSI = "spark.sql.ansi.enabled"
+_made = SparkCredentials.__post_init__
+
+
+def _made_without_ansi(credentials: SparkCredentials) -> None:
+    """dbt-spark would turn ANSI mode off in the session, in which photos are read and models are built."""
+    _made(credentials)
+    del credentials.server_side_parameters["spark.sql.ansi.enabled"]
+
+
+SparkCredentials.__post_init__ = _made_without_ansi  # type: ignore[method-assign,assignment]
 
 
 def register(run: Run) -> list[FruitlakeError]:
@@ -34,9 +44,6 @@ def register(run: Run) -> list[FruitlakeError]:
     failures: list[FruitlakeError] = []
 
     def submit_python_job(adapter: SparkAdapter, parsed_model: dict[str, Any], compiled_code: str) -> AdapterResponse:
-        # dbt-spark turns it off before its own statements, which may run while another thread builds a model
-        adapter.config.credentials.server_side_parameters.pop(_ANSI, None)
-        run.spark.conf.set(_ANSI, "true")
         name = f"{parsed_model['config']['schema']}.{parsed_model['alias']}"
         try:
             with failing_as(name):
@@ -54,13 +61,13 @@ def register(run: Run) -> list[FruitlakeError]:
 
 
 def _build(run: Run, name: str, node: dict[str, Any], code: str) -> Published:
-    if TABLES[name].layer == "bronze":
-        run.read()  # before the clock starts, because it is not the time of one table
-    started = time.monotonic()
     by_model = {table.split(".")[1]: table for table in TABLES}
     upstream = sorted(by_model[node_id.removeprefix("model.fruitlake.")] for node_id in node["depends_on"]["nodes"])
     _check_built(run, name, upstream)
     run.check_current(upstream)
+    if TABLES[name].layer == "bronze":
+        run.read()  # before the clock starts, because it is not the time of one table
+    started = time.monotonic()
     model_id = run.model_id if name == IMAGE_FEATURES.name else ""  # other layers need no weights
     always = node["config"].get("meta", {}).get("always_run")
     inputs = "" if always else inputs_of(name, upstream, run.snapshots, model_id)

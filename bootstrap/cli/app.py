@@ -52,8 +52,6 @@ app.add_typer(emr.app, name="emr")
 def main() -> None:
     """Run the command in sys.argv, and exit with its code."""
     atexit.register(_exit_at_once)
-    gc.set_threshold(100_000)  # the imports of a run make 700,000 objects; with 700, garbage is sought 1,000 times
-    sys.setswitchinterval(0.0005)  # a thread that calls Java waits at most this long for one that imports
     sys.exit(exit_code())
 
 

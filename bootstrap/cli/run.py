@@ -34,19 +34,17 @@ def run(settings: Settings, layer: Annotated[Layer, typer.Argument(help="which l
     4. fruitlake query photos_per_label --lake s3://my-lake/fruits --output-location s3://my-lake/athena/
     """
     from bootstrap.session import launch_ahead
-    from ingestion.source import check_folder
+    from bootstrap.source import source_of
 
     if layer in ("bronze", "all"):
-        check_folder(settings.source().root)  # a missing folder is said before anything is fetched or started
-    if not settings.open_lake().has_catalog():  # so something is to be built
-        launch_ahead(settings)  # meanwhile, the other modules are imported
-    from bootstrap.pipeline import build, source_of
+        source_of(settings)  # a missing folder is reported before anything is fetched or started
+    if not settings.open_lake().has_catalog():  # then there is something to build
+        launch_ahead(settings)
+    from bootstrap.pipeline import build  # while Java starts
     from bootstrap.reporting import report_run
     from bootstrap.standing import find_standing
     from bootstrap.summary import print_run, print_standing
 
-    if layer in ("bronze", "all"):
-        source_of(settings)
     if standing := find_standing(settings, layer):
         return print_standing(standing.lake, standing.counts, console)
     done = build(settings, layer, console)

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from bootstrap import pipeline, session
 from catalog.branch import AuditBranch, branch_name
-from catalog.errors import CatalogError, FruitlakeError
+from catalog.errors import CatalogError, FruitlakeError, RunError
 from catalog.tables import PCA
 from ingestion.bronze import Ingestion
 from ingestion.samples import write_sample_photos
@@ -169,6 +169,44 @@ def test_a_run_that_starts_spark_slowly_leaves_the_branches_of_a_faster_one(
     with lake.open():
         loaded = lake.tables.load(PCA.name)
         assert loaded is not None and set(loaded.refs()) == set(branches)
+
+
+def test_a_reading_that_fails_is_one_error(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise OSError("the network is down")
+
+    monkeypatch.setattr("ingestion.bronze.list_source", fail)
+    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=1, labels=LABELS)
+    with pytest.raises(RunError, match=r"^reading the photos failed: OSError: the network is down$"):
+        lake.run("bronze")
+    assert not rows(lake)
+
+
+def test_if_dbt_fails_the_photos_are_not_read_to_the_end(
+    spark: SparkSession, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = tmp_path / "reading"
+
+    def check_slowly(batches: Any, block_lists: Any) -> Iterator[Any]:
+        reading.touch()
+        time.sleep(60)
+        yield from batches
+
+    def fail(*_: Any) -> None:
+        while not reading.exists():
+            time.sleep(0.1)
+        raise RunError("dbt failed")
+
+    monkeypatch.setattr("ingestion.bronze.check_files", check_slowly)
+    monkeypatch.setattr(pipeline, "build_models", fail)
+    lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
+    write_sample_photos(lake.photos, per_label=1, labels=LABELS)
+    started = time.monotonic()
+    with pytest.raises(RunError, match="dbt failed"):
+        lake.run("bronze")
+    assert time.monotonic() - started < 45, "it waited until all photos were read"
+    assert not spark.sparkContext.statusTracker().getActiveJobsIds()
 
 
 def test_ctrl_c_while_photos_are_read_cancels_spark(

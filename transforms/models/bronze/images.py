@@ -7,7 +7,8 @@ def model(dbt, run):
     """Append new photos, and correct the labels of photos that moved."""
     dbt.config(materialized="published", full_refresh=False, meta={"always_run": True})
     dbt.ref("quarantine")  # rejected files are recorded before accepted ones become visible
-    rows = run.read().images()
+    photos = run.read()
+    rows = photos.images()
     if rows is not None or run.current("bronze.images") is None:
-        run.read().check_quarantined(run.options.max_quarantine_share)
-    return None if rows is None else BuildResult(rows, corrections=run.read().corrections())
+        photos.check_quarantined(run.options.max_quarantine_share)
+    return None if rows is None else BuildResult(rows, corrections=photos.corrections())
