@@ -49,9 +49,10 @@ def quantized(exported: Featurizer, lake: str, images: DataFrame | None) -> Feat
     """
     if kept := find_quantized(exported, lake):
         return kept
-    if images is None or images.isEmpty():
+    ids = [] if images is None else [row["image_id"] for row in calibration_ids(images).collect()]
+    if images is None or not ids:
         raise WeightsError("int8 is calibrated on photos of the lake, which has none: `fruitlake run bronze` first")
-    network = quantize(read_bytes(exported.uri), _pixels(images))
+    network = quantize(read_bytes(exported.uri), _pixels(images.where(F.col("image_id").isin(ids))))
     model_id = _stem(exported) + hashlib.sha256(network.SerializeToString()).hexdigest()[:8]
     network.metadata_props.add(key=MODEL_ID, value=model_id)
     uri = f"{lake}/model/{model_id}/model.onnx"
@@ -130,10 +131,9 @@ def _ranges(weights: npt.NDArray[np.float32], kind: Any) -> list[dict[str, Any]]
     return [{"axis": 0, "quant_type": kind, "symmetric": True, "rmin": -r, "rmax": r} for r in largest]
 
 
-def _pixels(images: DataFrame) -> Pixels:
-    photos = images.join(F.broadcast(calibration_ids(images)), "image_id", "left_semi")
+def _pixels(photos: DataFrame) -> Pixels:
     rows = photos.select("image_id", "content").mapInArrow(_decode, "image_id string, pixels binary")
-    found = rows.orderBy("image_id").toArrow()["pixels"].to_pylist()
+    found = rows.toArrow().sort_by("image_id")["pixels"].to_pylist()
     return np.stack([np.frombuffer(photo, np.uint8).reshape(SIDE, SIDE, 3) for photo in found])
 
 
