@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from catalog.storage import filesystem, local_or_s3
 
-_BATCH_ROWS = 2048  # 10 MB of features; a row group of photos has 16 MB, or one photo
+BATCH_ROWS = 2048  # 10 MB of features; a row group of photos has 16 MB, or one photo
 
 
 def reader(
@@ -24,7 +24,7 @@ def reader(
                 with fs.open_input_file(path) as stream:
                     file = pq.ParquetFile(stream)
                     for group in range(file.num_row_groups):  # batches do not span row groups
-                        for rows in file.iter_batches(_BATCH_ROWS, [group], wanted):
+                        for rows in file.iter_batches(BATCH_ROWS, [group], wanted):
                             kept = rows.filter(pc.equal(rows[row_filter[0]], row_filter[1])) if row_filter else rows
                             if kept.num_rows:
                                 yield kept.select(columns)

@@ -22,7 +22,7 @@ from pyiceberg.table import Table as IcebergTable
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
-from catalog.parquet import reader
+from catalog.parquet import BATCH_ROWS, reader
 from catalog.storage import filesystem, local_or_s3
 from catalog.tables import TABLES, Table
 
@@ -101,7 +101,9 @@ class FileScan:
             return
         files = ds.dataset([path for _, path in places], format="parquet", filesystem=places[0][0])
         wanted = None if self.row_filter is None else pc.field(self.row_filter[0]) == self.row_filter[1]
-        yield from (batch for batch in files.to_batches(columns=self.columns, filter=wanted) if batch.num_rows)
+        for batch in files.to_batches(columns=self.columns, filter=wanted, batch_size=BATCH_ROWS):
+            if batch.num_rows:
+                yield batch
 
     def mapInArrow(
         self, function: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]], schema: Any
