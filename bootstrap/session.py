@@ -48,6 +48,7 @@ _JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize
 # buffers of small photos, and the last large photo's: allocating those again costs a fifth of its decoding.
 _WORKERS = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",  # by default, each thread of Arrow and Polars has its own
     "MALLOC_MMAP_THRESHOLD_": str(1024**2),
     "MALLOC_TRIM_THRESHOLD_": str(32 * 1024**2),
     "PILLOW_BLOCKS_MAX": "4",  # of 16 MB

@@ -10,6 +10,7 @@ from transforms.featurizer import featurize
 from transforms.incremental import BROADCAST_IDS, Lacking, lacking
 from transforms.run import BuildResult, Run
 
+_IMAGES = "bronze.images"
 PHOTOS_PER_TASK = 512  # a few seconds of work, and a file of useful size
 _PHOTOS_PER_SLOT = 30_000  # per commit, unless --commit-every is given: about five minutes of work
 _TASKS_PER_SLOT = 6  # at least, so that slots do not wait long for the last task
@@ -24,9 +25,9 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
     """
     first = not incremental or run.current("silver.image_features") is None
     if first:
-        lacks, photos = Lacking(images.count(), [], images.select("image_id"), 0, None), images
+        lacks, photos = Lacking(run.snapshots[_IMAGES].rows, [], images.select("image_id"), 0, None), images
     else:
-        lacks = lacking(run, "bronze.images", "silver.image_features", run.model_id)
+        lacks = lacking(run, _IMAGES, "silver.image_features", run.model_id)
         photos = images.where(F.col("batch").isin(lacks.batches))
     ids, count = lacks.image_ids, lacks.count
     if not count and lacks.corrections is None:
@@ -47,7 +48,7 @@ def new_features(run: Run, images: DataFrame, incremental: bool) -> BuildResult 
 
 def check_photos(run: Run) -> None:
     """Raise RunError if there are no photos to featurize, and no features yet."""
-    if not run.snapshots["bronze.images"].rows:
+    if not run.snapshots[_IMAGES].rows:
         quarantine = run.current("bronze.quarantine")
         raise RunError(
             f"bronze has no photo: all {quarantine.rows:,} files are in bronze.quarantine, each with its reason"
