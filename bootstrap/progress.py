@@ -54,9 +54,15 @@ class SparkProgress:
 
     @contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
-        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), _Rate(), TimeRemainingColumn()
         with self._lock:
             if self._bars is None:
+                columns = (
+                    SpinnerColumn(),
+                    TextColumn("{task.description}"),
+                    BarColumn(24),
+                    _Rate(),
+                    TimeRemainingColumn(),
+                )
                 terminal = self._console.is_terminal
                 self._bars = Progress(*columns, console=self._console, transient=True, disable=not terminal)
                 self._bars.start()

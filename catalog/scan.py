@@ -69,11 +69,14 @@ def dataset(lake: Lake, name: str, snapshot_id: int | None = None) -> ds.Dataset
 
 def dataset_of(table: Table, files: Iterable[str]) -> ds.Dataset:
     """Data files of a table as one pyarrow dataset."""
+    named = [*files]
+    return _opened(named, table.arrow_schema) if named else ds.dataset(table.arrow_schema.empty_table())
+
+
+def _opened(files: Iterable[str], schema: pa.Schema | None = None) -> ds.Dataset:
+    """At least one file as a dataset. Without a schema, it is the first file's."""
     places = [filesystem(local_or_s3(file)) for file in files]
-    if not places:
-        return ds.dataset(table.arrow_schema.empty_table())
-    paths = [path for _, path in places]
-    return ds.dataset(paths, schema=table.arrow_schema, format="parquet", filesystem=places[0][0])
+    return ds.dataset([path for _, path in places], schema=schema, format="parquet", filesystem=places[0][0])
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,10 @@ class FileScan:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, read in this process, several files at a time."""
-        places = [filesystem(local_or_s3(file)) for file in self.files]
-        if not places:
+        if not self.files:
             return
-        files = ds.dataset([path for _, path in places], format="parquet", filesystem=places[0][0])
         wanted = None if self.row_filter is None else pc.field(self.row_filter[0]) == self.row_filter[1]
-        for batch in files.to_batches(columns=self.columns, filter=wanted, batch_size=BATCH_ROWS):
+        for batch in _opened(self.files).to_batches(columns=self.columns, filter=wanted, batch_size=BATCH_ROWS):
             if batch.num_rows:
                 yield batch
 

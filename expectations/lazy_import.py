@@ -1,4 +1,4 @@
-"""Let a package import others that it rarely needs only when it uses them, with Python's own lazy loader.
+"""Defer imports that a package makes but rarely uses until their first use, with Python's own lazy loader.
 
 Before 3.11.9 and 3.12.3 that loader is not thread-safe, so two threads must not be the first to use such a module.
 """

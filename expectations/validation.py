@@ -1,9 +1,9 @@
-"""Validate the rows written to a table against its contract, in one Spark job per table, or here if they are few.
+"""Validate the rows written to a table against its contract, in one Spark job per table.
 
 written ──mapInArrow, 32 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
 whole   ──keys──▶ duplicate keys
 
-A Spark job would take longer for these (catalog/scan.py).
+Few rows are validated in this process, because a Spark job would take longer (`FileScan.small`).
 """
 
 import importlib

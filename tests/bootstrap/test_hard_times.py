@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -183,22 +183,32 @@ def test_a_reading_that_fails_is_one_error(tmp_path: Path, cache: Path, monkeypa
     assert not rows(lake)
 
 
-def test_if_dbt_fails_the_photos_are_not_read_to_the_end(
-    spark: SparkSession, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _read_slowly(seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Have each task that reads photos sleep first; returns a function that waits until one does."""
     reading = tmp_path / "reading"
 
     def check_slowly(batches: Any, block_lists: Any) -> Iterator[Any]:
         reading.touch()
-        time.sleep(60)
+        time.sleep(seconds)
         yield from batches
 
-    def fail(*_: Any) -> None:
+    def wait_for_reading() -> None:
         while not reading.exists():
             time.sleep(0.1)
-        raise RunError("dbt failed")
 
     monkeypatch.setattr("ingestion.bronze.check_files", check_slowly)
+    return wait_for_reading
+
+
+def test_if_dbt_fails_the_photos_are_not_read_to_the_end(
+    spark: SparkSession, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for_reading = _read_slowly(60, tmp_path, monkeypatch)
+
+    def fail(*_: Any) -> None:
+        wait_for_reading()
+        raise RunError("dbt failed")
+
     monkeypatch.setattr(pipeline, "build_models", fail)
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     write_sample_photos(lake.photos, per_label=1, labels=LABELS)
@@ -212,19 +222,12 @@ def test_if_dbt_fails_the_photos_are_not_read_to_the_end(
 def test_ctrl_c_while_photos_are_read_cancels_spark(
     spark: SparkSession, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = tmp_path / "reading"
-
-    def check_slowly(batches: Any, block_lists: Any) -> Iterator[Any]:
-        reading.touch()
-        time.sleep(20)
-        yield from batches
+    wait_for_reading = _read_slowly(20, tmp_path, monkeypatch)
 
     def interrupt() -> None:
-        while not reading.exists():
-            time.sleep(0.1)
+        wait_for_reading()
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("ingestion.bronze.check_files", check_slowly)
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     write_sample_photos(lake.photos, per_label=1, labels=LABELS)
     threading.Thread(target=interrupt, daemon=True).start()
