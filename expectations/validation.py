@@ -1,6 +1,6 @@
 """Validate the rows written to a table against its contract, in one Spark job per table.
 
-written ──mapInArrow, 32 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
+written ──mapInArrow, 16 MB at a time──▶ pandera (contracts.py) ──▶ (column, check, rows, up to five keys)
 whole   ──keys──▶ duplicate keys
 
 Few rows are validated in this process, because a Spark job would take longer (`FileScan.small`).
@@ -21,7 +21,7 @@ from catalog.scan import FileScan
 from catalog.tables import Table, arrow_schema
 from expectations.check_result import key_in_words
 
-_CHUNK = 32 * 1024 * 1024  # bytes of rows per pandera call; each call costs 5 ms by itself
+_CHUNK = 16 * 1024 * 1024  # bytes of rows per pandera call; each call costs 5 ms by itself
 _EXAMPLES = 5
 _FOUND = "column string, check string, rows bigint, examples array<string>"
 _CHECKED = ""  # in place of a check's name: the row counts the rows that were validated

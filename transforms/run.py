@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
@@ -22,7 +23,7 @@ from expectations.suites import Suites
 from ingestion.bronze import Ingestion, Progress
 from ingestion.counts import Conflict, Counts
 from transforms.options import RunOptions
-from transforms.quantization import quantized
+from transforms.quantization import Calibrated, calibrated, find_quantized, quantized, store
 from transforms.spark_error import failing_as
 from transforms.weights import Featurizer, prepare
 
@@ -78,6 +79,7 @@ class Run:
     suites: Suites = field(init=False)
     _ingestion: Ingestion | None = None
     _ahead: Future[Ingestion] | None = None
+    _calibrated: Future[Calibrated] | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,10 +108,20 @@ class Run:
         return self._ingestion or self._read()
 
     def read_ahead(self) -> None:
-        """Begin to read the photos in another thread; `read` waits for it."""
+        """Begin to read the photos in another thread; `read` waits for it.
+
+        A lake's first run in int8 then quantizes the network in that thread, while bronze is published.
+        """
         thread = ThreadPoolExecutor(1)
         self._ahead = thread.submit(self._read)
+        exported, first = self.exported, not self.current("bronze.images")
+        if exported and first and self.options.precision == "int8" and not find_quantized(exported, self.lake.uri):
+            self._calibrated = thread.submit(self._calibrate, exported)
         thread.shutdown(wait=False)
+
+    def _calibrate(self, exported: Featurizer) -> Calibrated:
+        photos = self.read()
+        return calibrated(exported, photos.images(), photos.counts.stored)
 
     def _read(self) -> Ingestion:
         known = self.table("bronze.images"), self.table("bronze.quarantine")
@@ -125,7 +137,10 @@ class Run:
         exported = self.exported or prepare(options.weights, options.engine, options.cache, self.lake.uri)
         if options.precision == "fp32":
             return exported
-        return quantized(exported, self.lake.uri, self.table("bronze.images"))
+        if self._calibrated:
+            return store(self._calibrated.result(), self.lake.uri)
+        images = self.current("bronze.images")
+        return quantized(exported, self.lake.uri, self.table("bronze.images"), images.rows if images else 0)
 
     @cached_property
     def model_id(self) -> str:
@@ -141,10 +156,12 @@ class Run:
 
     def close(self) -> None:
         """Release what was persisted, and write the Data Docs; a stream's batches leave those to its ordinary runs."""
-        while self._ahead and not self._ahead.done():  # the run has failed; each query of the reading is cancelled
+        started: list[Future[Any] | None] = [self._calibrated, self._ahead]
+        ahead = [future for future in started if future and not future.cancel()]
+        while wait(ahead, timeout=0).not_done:  # the run has failed; each query of the reading is cancelled
             with suppress(Py4JError, OSError):  # the JVM may have died
                 self.spark.sparkContext.cancelAllJobs()
-            wait([self._ahead], timeout=0.5)
+            wait(ahead, timeout=0.5)
         with ExitStack() as released:
             for rows in self._persisted.values():
                 released.callback(rows.unpersist)

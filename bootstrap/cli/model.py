@@ -44,7 +44,7 @@ def compare(
             raise RunError("bronze has no photo yet: run `fruitlake run bronze --images …` first")
         with console.status("quantizing and comparing"):
             fp32 = prepare(settings.weights, "onnx", settings.cache, run.lake.uri)
-            int8 = quantized(fp32, run.lake.uri, images)
+            int8 = quantized(fp32, run.lake.uri, images, run.snapshots["bronze.images"].rows)
             card = compare(images, fp32, int8, settings.variance, photos)
     title = f"{card.photos:,} photos that int8 was not calibrated on"
     table = Table("", "fp32", "int8", title=title, title_justify="left", box=SIMPLE)

@@ -124,7 +124,7 @@ class Bench:
                 taken, self._features = featurization(self._settings_of(photos, lake, precision))
                 seconds[precision] += taken
             self._measure_limit()
-            bare += self._bare_loop(quantized(self._exported(lake), str(lake), None)) / _ROUNDS
+            bare += self._bare_loop(quantized(self._exported(lake), str(lake), None, 0)) / _ROUNDS
         rates = {precision: self._photos * _ROUNDS / taken for precision, taken in seconds.items()}
         share = self._add_against_limit("silver", rates["fp32"], 0.95, _ROUNDS)
         gain = rates["int8"] / rates["fp32"]

@@ -1,6 +1,7 @@
 """int8: as accurate as documented, equal on every CPU, a separate model in the lake, and a card that compares it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,14 @@ from typer.testing import CliRunner
 
 from bootstrap.cli.app import app
 from bootstrap.standing import find_standing
-from catalog.errors import RunError, WeightsError
+from catalog.errors import AuditError, RunError, WeightsError
 from ingestion.samples import SAMPLE_LABELS, sample_photos
 from tests.lakes import AWKWARD_LABELS, Lake
 from transforms import quantization
 from transforms.bias_correction import correct_biases
 from transforms.network import Features, Pixels, to_pixels
 from transforms.onnx_session import onnx_session
-from transforms.quantization import quantize, quantized
+from transforms.quantization import _sample, calibration_ids, quantize, quantized
 from transforms.weights import Featurizer, find, of_lake
 
 
@@ -132,7 +133,49 @@ def test_int8_is_a_model_of_its_own_that_the_lake_keeps(
     assert second.model_id == first.model_id
     assert not second.outcomes["silver.image_features"].new
     with pytest.raises(WeightsError, match=r"--precision int8 runs on ONNX Runtime, not on tensorflow"):
-        quantized(Featurizer("mobilenetv2-tensorflow-1", "tensorflow", "nowhere"), str(lake.path), None)
+        quantized(Featurizer("mobilenetv2-tensorflow-1", "tensorflow", "nowhere"), str(lake.path), None, 0)
+
+
+def test_a_first_run_quantizes_while_bronze_is_published(
+    built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_bronze = built.copy(tmp_path / "lake").run("silver", precision="int8")
+    fresh = Lake(built.photos, tmp_path / "fresh", built.cache)
+    monkeypatch.setattr("transforms.run.quantized", lambda *_: pytest.fail("the network was not quantized ahead"))
+    assert fresh.run(precision="int8").model_id == after_bronze.model_id, "the same photos are its sample"
+
+
+def test_what_bronze_refuses_leaves_no_model(built: Lake, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(built.photos, photos)
+    for number in range(9):
+        (photos / f"broken {number}.jpg").write_bytes(b"not a photo")
+    lake = Lake(photos, tmp_path / "lake", built.cache)
+    with pytest.raises(AuditError, match="cannot be used"):
+        lake.run(precision="int8")
+    assert not [*lake.path.glob("model/*int8*")]
+    with lake.open() as opened:
+        assert not opened.spark.sparkContext.statusTracker().getActiveJobsIds()
+
+
+@pytest.mark.parametrize("photos", [1, 40, 4000])
+def test_the_sample_is_the_photos_with_the_smallest_ids(
+    built: Lake, monkeypatch: pytest.MonkeyPatch, photos: int
+) -> None:
+    """However many photos there are said to be: too many make the sample smaller, and it stays the smallest ids."""
+    monkeypatch.setattr(quantization, "CALIBRATION_PHOTOS", 5)
+    in_order = sorted(built.rows("bronze.images", "image_id", "content"), key=lambda row: str(row["image_id"]))
+    with built.open() as opened:
+        images = opened.table("bronze.images")
+        assert images is not None
+        assert [row.image_id for row in calibration_ids(images).collect()] == [row["image_id"] for row in in_order[:5]]
+        found = _sample(images, photos)
+    if photos == 4000:
+        assert found is None or len(found) < 5
+    else:
+        assert found is not None and len(found) == 5
+    for pixels, row in zip(() if found is None else found, in_order, strict=False):
+        assert (pixels == to_pixels(row["content"])).all()
 
 
 def test_the_card_compares_both_on_photos_that_int8_has_not_seen(
