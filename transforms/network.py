@@ -24,7 +24,8 @@ from transforms.weights import SIDE, Featurizer
 Pixels = npt.NDArray[np.uint8]  # (n, 224, 224, 3)
 Features = npt.NDArray[np.float32]  # (n, 1280)
 
-_CPU_CALL = 4  # photos per call; with more, the network's activations no longer fit in the CPU's caches
+_CPU_CALL = 1  # photos per call; with more, the network's activations no longer fit in the CPU's caches
+_TENSORFLOW_CALL = 4  # each call has a large overhead
 _GPU_CALL = 64
 # Catmull-Rom is the bicubic filter that Pillow uses, too, but Pillow takes 4 to 5 times as long (docs/scaling.md).
 _BICUBIC = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.catmull_rom), use_alpha=False)
@@ -92,4 +93,4 @@ def _load_tensorflow(uri: str) -> Network:
     def run(pixels: Pixels) -> Features:
         return np.asarray(model(pixels.astype(np.float32) / 127.5 - 1, training=False))
 
-    return Network(model.output_shape[-1], _CPU_CALL, run)
+    return Network(model.output_shape[-1], _TENSORFLOW_CALL, run)

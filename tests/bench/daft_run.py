@@ -17,8 +17,6 @@ import numpy as np  # noqa: E402
 from transforms.network import load_network  # noqa: E402
 from transforms.weights import SIDE, Featurizer  # noqa: E402
 
-_PHOTOS_PER_CALL = 4  # same as Fruitlake
-
 
 @daft.cls(max_concurrency=os.cpu_count(), use_process=True)
 class Model:
@@ -31,8 +29,8 @@ class Model:
     @daft.method.batch(return_dtype=daft.DataType.embedding(daft.DataType.float32(), 1280))  # type: ignore[untyped-decorator]
     def features(self, images: daft.Series) -> list[np.ndarray]:
         pixels = np.stack([np.asarray(image) for image in images.to_pylist()])
-        calls = [pixels[i : i + _PHOTOS_PER_CALL] for i in range(0, len(pixels), _PHOTOS_PER_CALL)]
-        return list(np.concatenate([self._network.run(call) for call in calls]))
+        size = self._network.call  # same as Fruitlake
+        return list(np.concatenate([self._network.run(pixels[i : i + size]) for i in range(0, len(pixels), size)]))
 
 
 def main(photos: str, model: str, target: str) -> None:

@@ -15,8 +15,6 @@ from PIL import Image
 
 from transforms.onnx_session import onnx_session
 
-_PHOTOS_PER_CALL = 4
-
 
 def photos_per_second(files: list[Path], model: str, processes: int) -> float:
     """Photos per second over all files, of all processes together. Raises BrokenBarrierError if one of them fails."""
@@ -48,13 +46,10 @@ def _work(files: list[Path], model: str, barrier: Barrier) -> None:
 def _work_in_step(files: list[Path], model: str, barrier: Barrier) -> None:
     session = onnx_session(Path(model).read_bytes())
     contents = [file.read_bytes() for file in files]
-    session.run(None, {"pixels": np.zeros((_PHOTOS_PER_CALL, 224, 224, 3), np.uint8)})
+    session.run(None, {"pixels": np.zeros((1, 224, 224, 3), np.uint8)})
     barrier.wait()
-    pixels = np.empty((_PHOTOS_PER_CALL, 224, 224, 3), np.uint8)
-    for start in range(0, len(contents), _PHOTOS_PER_CALL):
-        some = contents[start : start + _PHOTOS_PER_CALL]
-        for i, content in enumerate(some):
-            image = Image.open(io.BytesIO(content)).convert("RGB")
-            pixels[i] = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC))
-        session.run(None, {"pixels": pixels[: len(some)]})
+    for content in contents:
+        image = Image.open(io.BytesIO(content)).convert("RGB")
+        pixels = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC))
+        session.run(None, {"pixels": pixels[np.newaxis]})
     barrier.wait()
