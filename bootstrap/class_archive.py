@@ -21,7 +21,7 @@ from catalog.errors import FruitlakeError
 ARCHIVE = Path(sys.prefix) / "share" / "fruitlake" / "classes.jsa"
 _VARIABLE, _WRITE = "JDK_JAVA_OPTIONS", "-XX:ArchiveClassesAtExit"
 _SETTINGS = ("FRUITLAKE_CACHE", "FRUITLAKE_MAVEN_REPOSITORY")  # the variables that the small run may follow
-_QUIET = "-Xlog:cds*=off"  # Java would print on standard output that it ignores an archive
+_QUIET = "-Xlog:cds*=off"  # Java would print in its log that it ignores an archive
 
 
 def java_options(archive: Path = ARCHIVE) -> str:

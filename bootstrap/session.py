@@ -101,11 +101,11 @@ def _launch(settings: Settings) -> None:
         conf, path = SparkConf().setAll(list(_local(settings).items())), log_file(settings)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(
-                path, "wb"
-            ) as log:  # what it says does not belong on the terminal, nor in a pipe that it keeps open
-                said = {"stdout": log, "stderr": log}
-                SparkContext._ensure_initialized(gateway=launch_gateway(conf, said))  # type: ignore[no-untyped-call]
+            # what Java prints does not belong on the terminal; and whoever reads this process's output through a pipe
+            # would wait until Java has ended, too
+            with open(path, "wb") as log:
+                output = {"stdout": log, "stderr": log}
+                SparkContext._ensure_initialized(gateway=launch_gateway(conf, output))  # type: ignore[no-untyped-call]
         except PySparkRuntimeError as error:  # it ended before it opened its port
             raise SettingsError(f"Spark's Java process did not start (what it said is in {path})") from error
 
@@ -179,7 +179,6 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.local.dir": work,
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",  # see jars.py
-        "spark.sql.inMemoryColumnarStorage.compressed": "false",  # most of what a run persists are photos
         "spark.sql.catalogImplementation": "in-memory",  # the lake has its own catalog
         "spark.sql.codegen.cache.maxEntries": "1000",  # with the default of 100 a run compiled some classes twice
         "spark.sql.shuffle.partitions": "8",  # the default of 200 is for clusters

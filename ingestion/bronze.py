@@ -39,6 +39,9 @@ _CONFLICTS_SHOWN = 200
 class Ingestion:
     """One pass over a source. The files are read once, in the constructor; all tables are derived from that.
 
+    Attributes:
+        bytes: size of the files that were read.
+
     Args:
         known_images, known_quarantine: the current tables, None if they do not exist.
         batch: value of the column batch of the added rows.
@@ -72,18 +75,18 @@ class Ingestion:
                 pending = _matching(pending, known, VERSION, "left_anti")
         totals = listed.agg(*_files_and_bytes(F.col("ignored").isNull()), F.count("ignored")).first()
         assert totals is not None  # an aggregate without groups always has one row
-        self._found, size, self._ignored = totals
+        self._found, self.bytes, self._ignored = totals
         self._pending: int = self._found
         if known_images is not None or settled is not None:
             todo = pending.agg(*_files_and_bytes(F.lit(True))).first()
             assert todo is not None
-            self._pending, size = todo
+            self._pending, self.bytes = todo
         self._settled = _matching(files, settled, VERSION, "left_semi").count() if settled is not None else 0
         slots = spark.sparkContext.defaultParallelism
         # a multiple of slots, of tasks small enough to balance the load and to show progress
-        rounds = math.ceil(max(self._pending / _FILES_PER_TASK, size / _BYTES_PER_FILE) / slots)
+        rounds = math.ceil(max(self._pending / _FILES_PER_TASK, self.bytes / _BYTES_PER_FILE) / slots)
         tasks = max(1, min(self._pending, slots * rounds))
-        self._files = max(slots, math.ceil(size / _BYTES_PER_FILE))  # Parquet files to write
+        self._files = max(slots, math.ceil(self.bytes / _BYTES_PER_FILE))  # Parquet files to write
         # DISK_ONLY: the photos stay on the executors' disks until all tables have been derived from them
         self._checked = (
             pending.repartition(tasks)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import onnx
 
 CALIBRATION_PHOTOS = 64
-_CANDIDATES = 1.5  # times as many photos are decoded; 5 of 10,000 samples are then a few photos smaller
+_CANDIDATES = 1.5  # times as many photos are decoded; then 2 of 10,000 samples are a few photos smaller
 _CORRECTION_PHOTOS = 8
 _FP32_CONVOLUTIONS = 3
 _LARGEST = 127  # of a signed 8-bit weight
@@ -48,20 +48,20 @@ class Calibrated(NamedTuple):
     network: bytes
 
 
-def quantized(exported: Featurizer, lake: str, images: DataFrame | None, photos: int) -> Featurizer:
+def quantized(exported: Featurizer, lake: str, images: DataFrame | None, count: int) -> Featurizer:
     """The lake's int8 model of an exported network; it is made and stored if there is none yet.
 
-    Raises as `find_quantized` and `calibrated` do.
+    Arguments and errors are those of `calibrated`; also raises as `find_quantized` does.
     """
-    return find_quantized(exported, lake) or store(calibrated(exported, images, photos), lake)
+    return find_quantized(exported, lake) or store(calibrated(exported, images, count), lake)
 
 
-def calibrated(exported: Featurizer, images: DataFrame | None, photos: int) -> Calibrated:
+def calibrated(exported: Featurizer, images: DataFrame | None, count: int) -> Calibrated:
     """Quantize an exported network, calibrated on some of the photos of `images`, such as bronze.images.
 
-    Raises WeightsError if there are none.
+    count: the number of rows of images. Raises WeightsError if there are none.
     """
-    pixels = _sample(images, photos) if images is not None and photos else None
+    pixels = _sample(images, count) if images is not None and count else None
     if pixels is None:
         raise WeightsError("int8 is calibrated on photos of the lake, which has none: `fruitlake run bronze` first")
     network = quantize(read_bytes(exported.uri), pixels)
@@ -148,12 +148,13 @@ def _ranges(weights: npt.NDArray[np.float32], kind: Any) -> list[dict[str, Any]]
     return [{"axis": 0, "quant_type": kind, "symmetric": True, "rmin": -r, "rmax": r} for r in largest]
 
 
-def _sample(images: DataFrame, photos: int) -> Pixels | None:
-    """The pixels of the photos of `calibration_ids`, (n, 224, 224, 3), read in one pass; None if there are none.
+def _sample(images: DataFrame, count: int) -> Pixels | None:
+    """The pixels of the photos of `calibration_ids`, (n, 224, 224, 3); None if there are none.
 
-    Ids are evenly distributed, so those of the sample are nearly certain to be among the smallest few.
+    Ids are hashes, evenly distributed, so a bound on them leaves about 96 photos to decode, and almost always the 64
+    with the smallest ids among them.
     """
-    share = _CANDIDATES * CALIBRATION_PHOTOS / photos
+    share = _CANDIDATES * CALIBRATION_PHOTOS / count
     few = images.where(F.col("image_id") < f"{int(share * 16**8):08x}") if share < 1 else images
     decoded = few.select("image_id", "content").mapInArrow(_decode, "image_id string, pixels binary")
     found = decoded.orderBy("image_id").limit(CALIBRATION_PHOTOS).toArrow().sort_by("image_id")["pixels"].to_pylist()

@@ -27,6 +27,8 @@ from transforms.quantization import Calibrated, calibrated, find_quantized, quan
 from transforms.spark_error import failing_as
 from transforms.weights import Featurizer, prepare
 
+_READ_TWICE = 512 * 1024 * 1024  # bytes of photos, up to which they are read again from Spark's disk for a sample
+
 
 @dataclass(frozen=True)
 class BuildResult:
@@ -79,7 +81,7 @@ class Run:
     suites: Suites = field(init=False)
     _ingestion: Ingestion | None = None
     _ahead: Future[Ingestion] | None = None
-    _calibrated: Future[Calibrated] | None = None
+    _calibrated: Future[Calibrated | None] | None = None
     _persisted: dict[str, DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,15 +114,18 @@ class Run:
 
         A lake's first run in int8 then quantizes the network in that thread, while bronze is published.
         """
-        thread = ThreadPoolExecutor(1)
+        exported, thread = self.exported, ThreadPoolExecutor(1)
+        first = self.options.precision == "int8" and not self.current("bronze.images")
+        quantizes = exported if exported and first and not find_quantized(exported, self.lake.uri) else None
         self._ahead = thread.submit(self._read)
-        exported, first = self.exported, not self.current("bronze.images")
-        if exported and first and self.options.precision == "int8" and not find_quantized(exported, self.lake.uri):
-            self._calibrated = thread.submit(self._calibrate, exported)
+        if quantizes:
+            self._calibrated = thread.submit(self._calibrate, quantizes)
         thread.shutdown(wait=False)
 
-    def _calibrate(self, exported: Featurizer) -> Calibrated:
+    def _calibrate(self, exported: Featurizer) -> Calibrated | None:
         photos = self.read()
+        if photos.bytes > _READ_TWICE:
+            return None
         return calibrated(exported, photos.images(), photos.counts.stored)
 
     def _read(self) -> Ingestion:
@@ -137,8 +142,9 @@ class Run:
         exported = self.exported or prepare(options.weights, options.engine, options.cache, self.lake.uri)
         if options.precision == "fp32":
             return exported
-        if self._calibrated:
-            return store(self._calibrated.result(), self.lake.uri)
+        made = self._calibrated and self._calibrated.result()
+        if made and not find_quantized(exported, self.lake.uri):
+            return store(made, self.lake.uri)
         images = self.current("bronze.images")
         return quantized(exported, self.lake.uri, self.table("bronze.images"), images.rows if images else 0)
 
@@ -158,7 +164,7 @@ class Run:
         """Release what was persisted, and write the Data Docs; a stream's batches leave those to its ordinary runs."""
         started: list[Future[Any] | None] = [self._calibrated, self._ahead]
         ahead = [future for future in started if future and not future.cancel()]
-        while wait(ahead, timeout=0).not_done:  # the run has failed; each query of the reading is cancelled
+        while wait(ahead, timeout=0).not_done:  # the run has failed: queries are cancelled, quantizing is waited for
             with suppress(Py4JError, OSError):  # the JVM may have died
                 self.spark.sparkContext.cancelAllJobs()
             wait(ahead, timeout=0.5)

@@ -48,7 +48,7 @@ def _work_in_step(files: list[Path], model: str, barrier: Barrier) -> None:
     contents = [file.read_bytes() for file in files]
     session.run(None, {"pixels": np.zeros((1, 224, 224, 3), np.uint8)})
     barrier.wait()
-    for content in contents:
+    for content in contents:  # one photo per call, as transforms/network.py does
         image = Image.open(io.BytesIO(content)).convert("RGB")
         pixels = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC))
         session.run(None, {"pixels": pixels[np.newaxis]})

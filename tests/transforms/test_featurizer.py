@@ -111,19 +111,20 @@ def test_the_bundled_weights_exported_again_are_the_shipped_network(cache: Path,
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ["onnx", "tensorflow"])  # one photo per call, and several
 def test_spark_gives_each_photo_its_own_features(
-    spark: SparkSession, contents: list[bytes], bundled: dict[str, Featurizer]
+    spark: SparkSession, contents: list[bytes], bundled: dict[str, Featurizer], engine: str
 ) -> None:
     rows = [(f"id{i:02}", SAMPLE_LABELS[i], content) for i, content in enumerate(contents)]
     photos = spark.createDataFrame(rows, "image_id string, label string, content binary").repartition(2)
-    got = {r.image_id: r for r in featurize(photos, bundled["onnx"]).collect()}
+    got = {r.image_id: r for r in featurize(photos, bundled[engine]).collect()}
     network = load_network(bundled["onnx"])
     for i, content in enumerate(contents):
         alone = network.run(to_pixels(content)[None])[0]
         row = got[f"id{i:02}"]
         assert row.label == SAMPLE_LABELS[i]
-        np.testing.assert_allclose(row.features, alone, atol=1e-4)
-        assert row.feature_norm == pytest.approx(float(np.linalg.norm(alone)), rel=1e-4)
+        np.testing.assert_allclose(row.features, alone, atol=1e-3)
+        assert row.feature_norm == pytest.approx(float(np.linalg.norm(alone)), rel=1e-3)
 
 
 def test_the_model_is_named_by_its_numbers_not_by_its_zip(tmp_path: Path) -> None:

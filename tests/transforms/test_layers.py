@@ -4,10 +4,11 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from bootstrap.standing import find_standing
-from catalog.scan import dataset
+from catalog.scan import data_files, dataset
 from catalog.stored_pca import load_pca
 from catalog.tables import TABLES
 from ingestion.reading import partition_folder
@@ -85,3 +86,15 @@ def test_a_single_photo_makes_a_lake(tmp_path: Path, cache: Path) -> None:
     write_sample_photos(lake.photos, per_label=1, labels=("Plum",))
     lake.run()
     assert (lake.current("gold.fruit_vectors").rows, lake.current("gold.label_similarity").rows) == (1, 0)
+
+
+def test_files_are_compressed_with_zstd_unless_they_hold_photos(built: Lake) -> None:
+    codecs = {}
+    for name in TABLES:
+        table = built.tables.load(name)
+        assert table is not None
+        groups = [pq.read_metadata(file.removeprefix("file://")).row_group(0) for file in data_files(table)]
+        codecs[name] = {group.column(i).compression for group in groups for i in range(group.num_columns)}
+    assert codecs.pop("bronze.quarantine") == set()
+    assert codecs.pop("bronze.images") == {"UNCOMPRESSED"}
+    assert set.union(*codecs.values()) == {"ZSTD"}

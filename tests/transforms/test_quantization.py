@@ -3,6 +3,8 @@
 import json
 import shutil
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import numpy as np
 import onnx
@@ -15,13 +17,14 @@ from typer.testing import CliRunner
 from bootstrap.cli.app import app
 from bootstrap.standing import find_standing
 from catalog.errors import AuditError, RunError, WeightsError
+from ingestion.bronze import Ingestion
 from ingestion.samples import SAMPLE_LABELS, sample_photos
 from tests.lakes import AWKWARD_LABELS, Lake
 from transforms import quantization
 from transforms.bias_correction import correct_biases
 from transforms.network import Features, Pixels, to_pixels
 from transforms.onnx_session import onnx_session
-from transforms.quantization import _sample, calibration_ids, quantize, quantized
+from transforms.quantization import Calibrated, _sample, calibration_ids, quantize, quantized
 from transforms.weights import Featurizer, find, of_lake
 
 
@@ -145,37 +148,58 @@ def test_a_first_run_quantizes_while_bronze_is_published(
     assert fresh.run(precision="int8").model_id == after_bronze.model_id, "the same photos are its sample"
 
 
-def test_what_bronze_refuses_leaves_no_model(built: Lake, tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
+def test_many_photos_are_not_read_twice(built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.run._READ_TWICE", 1000)
+    monkeypatch.setattr("transforms.run.calibrated", lambda *_: pytest.fail("it was quantized ahead"))
+    fresh = Lake(built.photos, tmp_path / "fresh", built.cache)
+    assert (
+        fresh.run(precision="int8").model_id == built.copy(tmp_path / "lake").run("silver", precision="int8").model_id
+    )
+
+
+def test_a_run_whose_photos_are_refused_waits_for_quantizing_and_keeps_no_model(
+    built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, begun, ended = tmp_path / "photos", Event(), Event()
     shutil.copytree(built.photos, photos)
     for number in range(9):
         (photos / f"broken {number}.jpg").write_bytes(b"not a photo")
-    lake = Lake(photos, tmp_path / "lake", built.cache)
+    check = Ingestion.check_quarantined
+
+    def check_meanwhile(ingestion: Ingestion, most: float) -> None:
+        assert begun.wait(60)
+        check(ingestion, most)
+
+    def slowly(*_: object) -> Calibrated:
+        begun.set()
+        sleep(1)
+        ended.set()
+        return Calibrated("mobilenetv2-onnx-int8-1", b"")
+
+    monkeypatch.setattr(Ingestion, "check_quarantined", check_meanwhile)
+    monkeypatch.setattr("transforms.run.calibrated", slowly)
     with pytest.raises(AuditError, match="cannot be used"):
-        lake.run(precision="int8")
-    assert not [*lake.path.glob("model/*int8*")]
-    with lake.open() as opened:
-        assert not opened.spark.sparkContext.statusTracker().getActiveJobsIds()
+        Lake(photos, tmp_path / "lake", built.cache).run(precision="int8")
+    assert ended.is_set()
+    assert not [*tmp_path.glob("lake/model/*int8*")]
 
 
-@pytest.mark.parametrize("photos", [1, 40, 4000])
+@pytest.mark.parametrize(("count", "found"), [(5, 5), (34, 5), (400, 2), (4_000_000, 0)])
 def test_the_sample_is_the_photos_with_the_smallest_ids(
-    built: Lake, monkeypatch: pytest.MonkeyPatch, photos: int
+    built: Lake, monkeypatch: pytest.MonkeyPatch, count: int, found: int
 ) -> None:
-    """However many photos there are said to be: too many make the sample smaller, and it stays the smallest ids."""
+    """Of as many photos as there are said to be: if they are fewer, the sample is smaller."""
     monkeypatch.setattr(quantization, "CALIBRATION_PHOTOS", 5)
     in_order = sorted(built.rows("bronze.images", "image_id", "content"), key=lambda row: str(row["image_id"]))
+    assert len(in_order) == 34
     with built.open() as opened:
         images = opened.table("bronze.images")
         assert images is not None
         assert [row.image_id for row in calibration_ids(images).collect()] == [row["image_id"] for row in in_order[:5]]
-        found = _sample(images, photos)
-    if photos == 4000:
-        assert found is None or len(found) < 5
-    else:
-        assert found is not None and len(found) == 5
-    for pixels, row in zip(() if found is None else found, in_order, strict=False):
-        assert (pixels == to_pixels(row["content"])).all()
+        sample = _sample(images, count)
+    assert (0 if sample is None else len(sample)) == found
+    for i in range(found):
+        assert sample is not None and (sample[i] == to_pixels(in_order[i]["content"])).all()
 
 
 def test_the_card_compares_both_on_photos_that_int8_has_not_seen(
