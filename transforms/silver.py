@@ -12,7 +12,7 @@ from transforms.run import BuildResult, Run
 
 _IMAGES = "bronze.images"
 PHOTOS_PER_TASK = 512  # a few seconds of work, and a file of useful size
-_PHOTOS_PER_SLOT = 30_000  # per commit, unless --commit-every is given: about five minutes of work
+_PHOTOS_PER_SLOT = 40_000  # per commit, unless --commit-every is given: three to six minutes of work in fp32
 _TASKS_PER_SLOT = 6  # at least, so that slots do not wait long for the last task
 _FEWEST_PHOTOS_PER_TASK = 64
 
