@@ -31,7 +31,7 @@ _TABLE_PROPERTIES = {
     # numbers of vectors hardly repeat: a dictionary of them, which Parquet drops when it is full, took most of the
     # time of writing; this one is large enough for labels and ids of batches and models
     "write.parquet.dict-size-bytes": "4096",
-    # Iceberg's default for tables that were made from Java; for others it is gzip, a third of Java's work in silver
+    # Iceberg's default for tables created by Java; for others it is gzip, which was a third of Java's work in silver
     "write.parquet.compression-codec": "zstd",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",  # a reader may be some commits behind

@@ -157,7 +157,7 @@ def _sample(images: DataFrame, count: int) -> Pixels | None:
     share = _CANDIDATES * CALIBRATION_PHOTOS / count
     few = images.where(F.col("image_id") < f"{int(share * 16**8):08x}") if share < 1 else images
     decoded = few.select("image_id", "content").mapInArrow(_decode, "image_id string, pixels binary")
-    found = decoded.orderBy("image_id").limit(CALIBRATION_PHOTOS).toArrow().sort_by("image_id")["pixels"].to_pylist()
+    found = decoded.orderBy("image_id").limit(CALIBRATION_PHOTOS).toArrow()["pixels"].to_pylist()
     return np.stack([np.frombuffer(photo, np.uint8).reshape(SIDE, SIDE, 3) for photo in found]) if found else None
 
 

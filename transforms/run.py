@@ -27,7 +27,7 @@ from transforms.quantization import Calibrated, calibrated, find_quantized, quan
 from transforms.spark_error import failing_as
 from transforms.weights import Featurizer, prepare
 
-_READ_TWICE = 512 * 1024 * 1024  # bytes of photos, up to which they are read again from Spark's disk for a sample
+_READ_TWICE = 512 * 1024 * 1024  # bytes of photos; more are not read from Spark's disk once more for a sample
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,8 @@ class Run:
         exported = self.exported or prepare(options.weights, options.engine, options.cache, self.lake.uri)
         if options.precision == "fp32":
             return exported
-        made = self._calibrated and self._calibrated.result()
-        if made and not find_quantized(exported, self.lake.uri):
-            return store(made, self.lake.uri)
+        if self._calibrated and (made := self._calibrated.result()):  # another run may have stored one in the meantime
+            return find_quantized(exported, self.lake.uri) or store(made, self.lake.uri)
         images = self.current("bronze.images")
         return quantized(exported, self.lake.uri, self.table("bronze.images"), images.rows if images else 0)
 
