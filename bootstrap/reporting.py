@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bootstrap.session import start, starting
-from bootstrap.settings import Settings
 from bootstrap.summary import warn
 from catalog.errors import FruitlakeError
 from catalog.lake import Lake
@@ -26,20 +24,17 @@ def report_run(run: Run, console: Console, failure: FruitlakeError | None = None
         return _told(index, console)  # the last report is still correct
     try:
         with run.lake.in_use():  # so that no erasure ends while a page with erased photos is being written
-            uri = write_report(run.spark, run.lake, facts(run, failure))
+            uri = write_report(run.lake, facts(run, failure))
     except Exception as error:  # noqa: BLE001  # the tables are published; `fruitlake report` can write the page again
         warn(f"the report was not written ({reason_of(error)})", console)
         return None
     return _told(uri, console)
 
 
-def report_lake(settings: Settings, lake: Lake, console: Console) -> None:
+def report_lake(lake: Lake, console: Console) -> None:
     """Write the report of the lake's last run again, and print its URI."""
-    with lake.in_use():
-        with console.status(starting(settings)):
-            spark = start(settings, lake)
-        with console.status("writing the report"):
-            _told(write_report(spark, lake), console)
+    with lake.in_use(), console.status("writing the report"):
+        _told(write_report(lake), console)
 
 
 def _told(uri: str, console: Console) -> str:

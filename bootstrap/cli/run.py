@@ -77,10 +77,13 @@ def status(settings: Settings) -> None:
 
 @takes("lake database_prefix")
 def report(settings: Settings) -> None:
-    """Write the HTML report of the last run again. Every run that publishes something writes it automatically."""
+    """Write the HTML report of the last run again. Starts no Spark.
+
+    Every run that publishes something writes it automatically.
+    """
     from bootstrap.reporting import report_lake
 
-    report_lake(settings, settings.published_lake(), console)
+    report_lake(settings.published_lake(), console)
 
 
 @takes("images lake weights variance refit engine precision device commit_every max_quarantine_share database_prefix")

@@ -1,6 +1,6 @@
 """The report: one self-contained HTML page per run.
 
-    RunFacts + catalog + attached tables ──collect.py──▶ Contents ──page.py──▶ HTML ──site.py──▶ <lake>/reports/
+    RunFacts + catalog + tables ──collect.py──▶ Contents ──page.py──▶ HTML ──site.py──▶ <lake>/reports/
 
 facts.py      facts that only the run itself knows; stored as JSON next to its page
 collect.py    reads the tables with limits: queries.py, near_duplicates.py, thumbnails.py, drift.py

@@ -1,6 +1,6 @@
-"""Collect the content of a page from the run's facts, the catalog, and limited queries on the attached tables.
+"""Collect the content of a page from the run's facts, the catalog, and limited queries on the tables. Starts no Spark.
 
-The queries are small and independent, so a few of them run concurrently.
+The queries are independent, so a few of them run concurrently.
 """
 
 import json
@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
-from pyspark.sql import DataFrame, Row, SparkSession
+import pyarrow.dataset as ds
 
 from catalog.lake import Lake
+from catalog.scan import dataset
 from catalog.snapshots import Snapshot
 from catalog.stored_pca import load_pca
 from expectations.check_result import from_json
 from expectations.report import queries
-from expectations.report.contents import Contents, Drift, Label, Quarantine, TableAudit
+from expectations.report.contents import Contents, Drift, Label, Point, Quarantine, TableAudit
 from expectations.report.drift import drift
 from expectations.report.facts import RunFacts
 from expectations.report.near_duplicates import near_duplicates
@@ -29,25 +30,25 @@ _AT_ONCE = 3
 _PACKAGES = ("fruitlake", "pyspark", "onnxruntime", "great-expectations", "pandera", "dbt-core", "dbt-spark")
 
 
-def collect(spark: SparkSession, lake: Lake, run: RunFacts) -> Contents:
-    """Collect the content of a page from the layers that exist. The lake must be the session's default catalog."""
+def collect(lake: Lake, run: RunFacts) -> Contents:
+    """Collect the content of a page from the layers that exist."""
     snapshots = lake.current_snapshots()
     rows = {table: snapshot.rows for table, snapshot in snapshots.items()}
 
-    def of(table: str, read: Callable[[DataFrame], T]) -> T | None:
-        return read(spark.table(lake.identifier(table))) if rows.get(table) else None
+    def of(table: str, read: Callable[[ds.Dataset], T]) -> T | None:
+        return read(dataset(lake, table)) if rows.get(table) else None
 
     def older_labels(snapshot: Snapshot) -> tuple[Label, ...]:
-        return queries.labels(spark.read.option("versionAsOf", str(snapshot.id)).table(lake.identifier(snapshot.table)))
+        return queries.labels(dataset(lake, snapshot.table, snapshot.id))
 
-    def pictures() -> tuple[Sequence[Row], dict[str, bytes]]:
+    def pictures() -> tuple[Sequence[Point], dict[str, bytes]]:
         points = of("gold.fruit_vectors", queries.points) or ()
         if not points or "bronze.images" not in snapshots:
             return points, {}
         wanted = [s.image_id for s in suspected.result() or ()]
         wanted += [id_ for pair in alike.result() for id_ in (pair.image_id, pair.other_id)]
         wanted += [point.image_id for point in points]
-        return points, thumbnails(spark, lake, wanted)
+        return points, thumbnails(lake, wanted)
 
     def labels() -> tuple[Label, ...]:
         return of("gold.label_summary", queries.labels) or of("bronze.images", queries.labels_of_photos) or ()

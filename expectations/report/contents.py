@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-from pyspark.sql import Row
+from typing import NamedTuple
 
 from catalog.stored_pca import StoredPca
 from expectations.check_result import CheckResult
@@ -30,6 +29,33 @@ class Label:
     centroid: tuple[float, ...] = ()
 
 
+class Point(NamedTuple):
+    """A photo on the map: x and y are its first two components."""
+
+    image_id: str
+    label: str
+    x: float
+    y: float
+
+
+class Pair(NamedTuple):
+    """Two labels, and the cosine between their centroids."""
+
+    label: str
+    other_label: str
+    cosine: float
+
+
+class Suspect(NamedTuple):
+    """A photo that is nearer to another label's centroid than to its own; a row of gold.label_suspects."""
+
+    image_id: str
+    label: str
+    distance: float
+    nearest_label: str
+    nearest_distance: float
+
+
 @dataclass(frozen=True)
 class NearDuplicate:
     """Two photos with different labels but nearly the same features."""
@@ -41,13 +67,22 @@ class NearDuplicate:
     cosine: float
 
 
+class QuarantinedFile(NamedTuple):
+    """A rejected file; size: None if it is not known."""
+
+    source_path: str
+    reason: str
+    detail: str | None
+    size: int | None
+
+
 @dataclass(frozen=True)
 class Quarantine:
-    """The quarantine. reasons: reason and files; rows: the newest of bronze.quarantine; total: how many it has."""
+    """The quarantine. reasons: number of files by reason; rows: the newest files; total: how many there are."""
 
     total: int = 0
-    reasons: Sequence[Row] = ()
-    rows: Sequence[Row] = ()
+    reasons: Sequence[tuple[str, int]] = ()
+    rows: Sequence[QuarantinedFile] = ()
 
 
 @dataclass(frozen=True)
@@ -79,9 +114,7 @@ class Drift:
 class Contents:
     """Everything that the page of a report shows.
 
-    points: image_id, label, and x and y, the first two components; pairs, suspects: rows of gold.label_similarity and
-    gold.label_suspects; purposes: by processing purpose and legal basis of photos, None if not stated, the number of
-    batches.
+    purposes: by processing purpose and legal basis of photos, None if not stated, the number of batches.
     """
 
     lake: str
@@ -90,10 +123,10 @@ class Contents:
     labels: tuple[Label, ...] = ()
     pca: StoredPca | None = None
     vectors: int = 0
-    points: Sequence[Row] = ()
+    points: Sequence[Point] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
-    pairs: Sequence[Row] = ()
-    suspects: Sequence[Row] = ()
+    pairs: Sequence[Pair] = ()
+    suspects: Sequence[Suspect] = ()
     suspects_total: int = 0
     near_duplicates: tuple[NearDuplicate, ...] = ()
     quarantine: Quarantine = Quarantine()

@@ -7,8 +7,6 @@
 
 from os.path import basename
 
-from pyspark.sql import SparkSession
-
 from catalog.errors import CatalogError
 from catalog.lake import Lake
 from catalog.storage import exists, files, read_bytes, write_object
@@ -19,7 +17,7 @@ from expectations.report.page import render
 _EARLIER = 30  # links to pages of earlier runs
 
 
-def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None) -> str:
+def write_report(lake: Lake, facts: RunFacts | None = None) -> str:
     """Write the run's page and the index; returns the URI of the index. Without facts, rewrite the last run's page.
 
     Raises CatalogError if nothing was ever published.
@@ -32,7 +30,7 @@ def write_report(spark: SparkSession, lake: Lake, facts: RunFacts | None = None)
     run = facts or facts_of(lake)
     if facts is None and known and known[0] >= run.id:  # else another tool has published since the newest run
         run = RunFacts.from_json(read_bytes(f"{reports}/runs/{known[0]}.json").decode())
-    contents = collect(spark, lake, run)
+    contents = collect(lake, run)
     earlier = tuple(id_ for id_ in known if id_ < run.id)[:_EARLIER]
     data_docs = exists(f"{reports}/data_docs/index.html")
     write_object(f"{reports}/runs/{run.id}.json", run.to_json().encode())

@@ -114,4 +114,4 @@ def test_no_report_is_written_while_photos_are_erased(lake: Lake) -> None:
         lake.tables.exclusive(),
         pytest.raises(BusyError, match=r"is locked by `fruitlake vacuum` or `erase`"),
     ):
-        report_lake(lake.settings(), lake.tables, QUIET)
+        report_lake(lake.tables, QUIET)

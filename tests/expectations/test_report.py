@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from pyspark.sql import Row
 
 from catalog.snapshots import Snapshot
 from catalog.stored_pca import StoredPca
@@ -22,7 +21,11 @@ from expectations.report.contents import (
     Label,
     Movement,
     NearDuplicate,
+    Pair,
+    Point,
     Quarantine,
+    QuarantinedFile,
+    Suspect,
     TableAudit,
 )
 from expectations.report.curve import curve
@@ -69,19 +72,13 @@ def hostile_contents() -> Contents:
         labels=(Label(HOSTILE, 2, 1.0, (0.0, 1.0)), Label("Kiwi", 1)),
         pca=replace(PCA, pca_id=HOSTILE, model_id=HOSTILE),
         vectors=3,
-        points=[Row(image_id=HOSTILE, label=HOSTILE, x=0.0, y=1.0), Row(image_id="b", label="Kiwi", x=1.0, y=0.0)],
+        points=[Point(HOSTILE, HOSTILE, 0.0, 1.0), Point("b", "Kiwi", 1.0, 0.0)],
         thumbnails={HOSTILE: jpeg.getvalue()},
-        pairs=[Row(label=HOSTILE, other_label="Kiwi", cosine=0.5)],
-        suspects=[
-            Row(image_id=HOSTILE, label=HOSTILE, distance=2.0, nearest_label=HOSTILE, nearest_distance=1.0),
-        ],
+        pairs=[Pair(HOSTILE, "Kiwi", 0.5)],
+        suspects=[Suspect(HOSTILE, HOSTILE, 2.0, HOSTILE, 1.0)],
         suspects_total=1,
         near_duplicates=(NearDuplicate(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0.9995),),
-        quarantine=Quarantine(
-            1,
-            [Row(reason=HOSTILE, files=1)],
-            [Row(source_path=HOSTILE, label=HOSTILE, reason=HOSTILE, detail=HOSTILE, size=None)],
-        ),
+        quarantine=Quarantine(1, [(HOSTILE, 1)], [QuarantinedFile(HOSTILE, HOSTILE, HOSTILE, None)]),
         purposes={(HOSTILE, HOSTILE): 1, (None, None): 2},
         drift=Drift({}, (HOSTILE,), (HOSTILE,), (Movement(HOSTILE, 1.0, 0.5),), PCA, HOSTILE),
         versions={HOSTILE: HOSTILE},
@@ -124,7 +121,7 @@ def test_nothing_is_asked_of_the_network() -> None:
             "lake",
             RunFacts("r", ()),
             labels=(Label("Kiwi", 1, 0.0, (0.0,)),),
-            points=[Row(image_id="a", label="Kiwi", x=0.0, y=0.0)],
+            points=[Point("a", "Kiwi", 0.0, 0.0)],
         ),
         Contents("lake", RunFacts("r", ()), pca=replace(PCA, components=np.eye(1), eigenvalues=np.ones(1))),
         Contents("lake", RunFacts("r", ()), labels=tuple(Label(f"Apple {i}", i + 1) for i in range(131))),

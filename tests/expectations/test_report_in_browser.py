@@ -58,8 +58,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture(scope="module")
 def report(built: Lake) -> Path:
-    with built.open() as run:
-        return Path(write_report(run.spark, run.lake))
+    return Path(write_report(built.tables))
 
 
 def show(browser: Chrome, page: Path, size: str, scheme: str = "light") -> None:

@@ -1,12 +1,14 @@
 """The report of a lake: whole, growing, empty, or impossible to write."""
 
 import io
+import random
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 from PIL import Image
-from pyspark.sql import SparkSession
 from rich.console import Console
 
 from bootstrap import reporting
@@ -23,20 +25,25 @@ from tests.lakes import Lake
 from tests.photos import sample_photo
 
 
-def test_points_are_dealt_evenly_to_the_labels(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rows_at_once", [1, 5, 1_000])
+def test_points_are_dealt_evenly_to_the_labels(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
     monkeypatch.setattr(queries, "MAX_POINTS", 6)
-    rows = [(f"a{i}", [1.0, 2.0], "many") for i in range(20)] + [("b1", [3.0], "few"), ("b2", [4.0], "few")]
-    found = queries.points(spark.createDataFrame(rows, "image_id string, vector array<float>, label string"))
-    assert [p.label for p in found].count("few") == 2
-    assert len(found) == 6
-    assert next(p for p in found if p.image_id == "b1") == ("b1", "few", 3.0, 0.0)
+    monkeypatch.setattr(queries, "_AT_ONCE", rows_at_once)
+    rows = [(f"a{i:02}", "many", [1.0, 2.0, 9.0]) for i in range(20)] + [("b1", "few", [3.0]), ("b2", "few", [4.0])]
+    random.Random(7).shuffle(rows)
+    ids, labels, vectors = map(list, zip(*rows, strict=True))
+    columns = [pa.array(ids), pa.array(labels), pa.array(vectors, pa.list_(pa.float32()))]
+    table = pa.table(columns, ["image_id", "label", "vector"])
+    found = queries.points(ds.dataset(table.to_batches(max_chunksize=1)))
+    assert [p.image_id for p in found] == ["b1", "a00", "b2", "a01", "a02", "a03"]
+    assert found[0] == ("b1", "few", 3.0, 0.0)
+    assert found[1] == ("a00", "many", 1.0, 2.0)
 
 
 def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
-    with built.open() as run:
-        facts = facts_of(run.lake)
-        uri = write_report(run.spark, run.lake, facts)
-        contents = collect(run.spark, run.lake, facts)
+    facts = facts_of(built.tables)
+    uri = write_report(built.tables, facts)
+    contents = collect(built.tables, facts)
     reports = built.path / "reports"
     assert uri == str(reports / "index.html")
     pages = {"": reports / "index.html", "../": reports / "runs" / f"{contents.run.id}.html"}
@@ -57,13 +64,12 @@ def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:
 
 def test_of_a_large_bronze_only_some_files_are_read(built: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("expectations.report.thumbnails._MAX_BYTES", 1)
-    with built.open() as run:
-        contents = collect(run.spark, run.lake, facts_of(run.lake))
+    contents = collect(built.tables, facts_of(built.tables))
     assert 0 < len(contents.thumbnails) < len(contents.points)
     assert "of them with a thumbnail" in render(contents)
 
 
-def test_a_report_grows_with_its_lake(tmp_path: Path, cache: Path, spark: SparkSession) -> None:
+def test_a_report_grows_with_its_lake(tmp_path: Path, cache: Path) -> None:
     """First bronze alone, with one photo and a quarantined file; then gold of that photo; then a failed run."""
     lake = Lake(tmp_path / "photos", tmp_path / "lake", cache)
     label = lake.photos / "Kiwi <script>alert(1)<"
@@ -85,7 +91,7 @@ def test_a_report_grows_with_its_lake(tmp_path: Path, cache: Path, spark: SparkS
     assert len(list((lake.path / "reports" / "runs").glob("*.html"))) == 2
     kept = RunFacts.from_json((lake.path / "reports" / "runs" / f"{run.id}.json").read_text())
     assert kept == replace(reporting.facts(run, AuditError(str(kept.failure))), ended_at=kept.ended_at)
-    write_report(spark, lake.tables)  # as `fruitlake report` does, for the same run
+    write_report(lake.tables)  # as `fruitlake report` does, for the same run
     assert len(list((lake.path / "reports" / "runs").glob("*.html"))) == 2
 
 
@@ -113,7 +119,7 @@ def test_a_run_that_published_nothing_leaves_the_last_page(
         assert reporting.report_run(run, Console(quiet=True)) == str(index)
 
 
-def test_an_empty_lake_has_no_report(tmp_path: Path, spark: SparkSession) -> None:
+def test_an_empty_lake_has_no_report(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="nothing to report"):
-        write_report(spark, open_lake(str(tmp_path)))
+        write_report(open_lake(str(tmp_path)))
     assert not list(tmp_path.iterdir())
