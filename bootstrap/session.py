@@ -176,6 +176,8 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.executor.heartbeatInterval": "1s",  # how often a running task reports its progress
         # one page per broadcast table, task and aggregation; with a heap of 6 GB, the default is 64 MB
         "spark.buffer.pageSize": "4m",
+        # by default, each call on a column or DataFrame makes three more to Java, and the first imports IPython
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.local.dir": work,
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",  # see jars.py
