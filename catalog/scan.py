@@ -1,19 +1,14 @@
-"""Read a table's data files directly with Arrow: no JVM, and arrays as buffers instead of row by row.
+"""Find a table's data files, and read them directly with Arrow: no JVM, and arrays as buffers, not row by row.
 
-    snapshot ──PyIceberg plan_files──▶ Parquet files ─┬─▶ dataset(): a pyarrow dataset (DuckDB, erasure, identify)
-                                                      └─▶ FileScan: Spark tasks, or this process if small
+    snapshot ──PyIceberg plan_files──▶ Parquet files ─┬─▶ dataset(): a pyarrow dataset (DuckDB, the report, identify)
+                                                      └─▶ parquet.FileScan: Spark tasks, or this process if small
 
 Every snapshot is copy-on-write, so its rows are exactly the rows of its data files, including the label column.
 """
 
-from __future__ import annotations
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
@@ -22,15 +17,8 @@ from pyiceberg.table import Table as IcebergTable
 
 from catalog.errors import CatalogError
 from catalog.lake import Lake
-from catalog.parquet import BATCH_ROWS, reader
-from catalog.storage import filesystem, local_or_s3
+from catalog.parquet import open_files
 from catalog.tables import TABLES, Table
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession  # `status` and `query` must not wait for Spark's imports
-
-# What this process reads about as fast as a Spark job starts: 6,000 photos' features, or the files of 256 labels.
-_SMALL_BYTES, _SMALL_FILES = 32 * 1024 * 1024, 256
 
 
 def data_files(
@@ -70,51 +58,4 @@ def dataset(lake: Lake, name: str, snapshot_id: int | None = None) -> ds.Dataset
 def dataset_of(table: Table, files: Iterable[str]) -> ds.Dataset:
     """Data files of a table as one pyarrow dataset."""
     named = [*files]
-    return _opened(named, table.arrow_schema) if named else ds.dataset(table.arrow_schema.empty_table())
-
-
-def _opened(files: Iterable[str], schema: pa.Schema | None = None) -> ds.Dataset:
-    """At least one file as a dataset. Without a schema, it is the first file's."""
-    places = [filesystem(local_or_s3(file)) for file in files]
-    return ds.dataset([path for _, path in places], schema=schema, format="parquet", filesystem=places[0][0])
-
-
-@dataclass(frozen=True)
-class FileScan:
-    """A snapshot's rows, read by pyarrow: inside the tasks of `mapInArrow`, or here with `batches`."""
-
-    spark: SparkSession
-    files: dict[str, int]  # size in bytes by URI
-    columns: list[str]
-    row_filter: tuple[str, str] | None = None  # (column, value) that rows must have
-
-    def select(self, *columns: str) -> FileScan:
-        """The same scan with fewer columns."""
-        return replace(self, columns=[*columns])
-
-    @property
-    def small(self) -> bool:
-        """Whether `batches` is likely to take less time than a Spark job."""
-        return sum(self.files.values()) <= _SMALL_BYTES and len(self.files) <= _SMALL_FILES
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, read in this process, several files at a time."""
-        if not self.files:
-            return
-        wanted = None if self.row_filter is None else pc.field(self.row_filter[0]) == self.row_filter[1]
-        for batch in _opened(self.files).to_batches(columns=self.columns, filter=wanted, batch_size=BATCH_ROWS):
-            if batch.num_rows:
-                yield batch
-
-    def mapInArrow(
-        self, function: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]], schema: Any
-    ) -> DataFrame:
-        """Like `DataFrame.mapInArrow`, over batches that pyarrow reads inside the tasks."""
-        read = reader(self.columns, self.row_filter)
-        # one row per file, ordered so that each task reads about the same number of bytes
-        slots = self.spark.sparkContext.defaultParallelism
-        by_size = sorted(self.files, key=lambda uri: -self.files[uri])
-        # Spark splits the rows evenly, in order
-        dealt = [uri for first in range(slots) for uri in by_size[first::slots]]
-        tasks = self.spark.createDataFrame(pa.table({"file": pa.array(dealt, pa.string())}))
-        return tasks.mapInArrow(lambda batches: function(read(batches)), schema)
+    return open_files(named, table.arrow_schema) if named else ds.dataset(table.arrow_schema.empty_table())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame
 
 from catalog.errors import AuditError
-from catalog.scan import FileScan
+from catalog.parquet import FileScan
 from catalog.tables import Table
 from expectations.audited import Audited, PcaInUse
 from expectations.check_result import CheckResult, to_json

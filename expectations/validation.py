@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from catalog.scan import FileScan
+from catalog.parquet import FileScan
 from catalog.tables import Table, arrow_schema
 from expectations.check_result import key_in_words
 

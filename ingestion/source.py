@@ -23,7 +23,7 @@ SOURCE_SCHEMA = (
     "source_path string, label string, size bigint, source_modified_at timestamp, reason string, detail string, "
     "ignored string"
 )
-_FRONTIER = 256  # folders; the driver stops walking here, and the tasks continue
+_FOLDERS_PER_SLOT = 8  # the driver stops walking here, and the tasks continue
 _ROWS_PER_BATCH = 10_000
 
 
@@ -53,8 +53,8 @@ def check_folder(root: str) -> None:
 
 def list_source(spark: SparkSession, source: Source) -> DataFrame:
     """List the source's files, one row per file with the columns of SOURCE_SCHEMA; `ignored` is null for photos."""
-    folders = _frontier(source.root)
     slots = spark.sparkContext.defaultParallelism
+    folders = _frontier(source.root, slots * _FOLDERS_PER_SLOT)
     # Deal the folders out like cards, one task per slot: neighbouring folders are often of similar size, and Spark
     # splits the table into contiguous pieces.
     paths, deep = zip(*(folder for first in range(slots) for folder in folders[first::slots]), strict=True)
@@ -64,11 +64,11 @@ def list_source(spark: SparkSession, source: Source) -> DataFrame:
     return frontier.mapInArrow(lambda batches: _list_folders(source, batches), SOURCE_SCHEMA)
 
 
-def _frontier(root: str) -> list[tuple[str, bool]]:
+def _frontier(root: str, enough: int) -> list[tuple[str, bool]]:
     """Split the tree into folders that cover every file exactly once, and whether to list their subfolders, too."""
     seen: list[tuple[str, bool]] = []
     level = [root]
-    while level and len(level) < _FRONTIER:
+    while level and len(level) < enough:
         below = {path: subfolders_of(path) for path in level}
         # A key like a//b.jpg creates a folder without a name, and S3 then lists `a` as its own subfolder. Such a folder
         # cannot be walked level by level, so it is listed as a whole.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from catalog.scan import FileScan
+from catalog.parquet import FileScan
 from transforms.arrow import to_matrix
 
 Floats = npt.NDArray[np.float64]

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from catalog.errors import RunError
-from catalog.scan import FileScan, data_files
+from catalog.parquet import FileScan
+from catalog.scan import data_files
 from catalog.stored_pca import load_pca
 from catalog.tables import PCA
 from transforms.incremental import lacking

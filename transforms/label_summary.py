@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from catalog.scan import FileScan, data_files
+from catalog.parquet import FileScan
+from catalog.scan import data_files
 from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, arrow_schema
 from transforms.arrow import to_matrix
 from transforms.run import BuildResult, Run

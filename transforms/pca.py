@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, FloatType, StructType
 
 from catalog.errors import RunError
-from catalog.scan import FileScan
+from catalog.parquet import FileScan
 from transforms.arrow import from_matrix, to_matrix
 from transforms.covariance import Floats, moments
 

@@ -14,7 +14,8 @@ from pyspark.sql import DataFrame
 
 from catalog.branch import AuditBranch
 from catalog.erasures import check_none_since
-from catalog.scan import FileScan, dataset_of
+from catalog.parquet import FileScan
+from catalog.scan import dataset_of
 from catalog.stored_pca import load_pca
 from catalog.tables import IMAGES, PCA, TABLES, Table
 from expectations.audit import check_schema, validate

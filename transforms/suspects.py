@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from catalog.scan import FileScan, data_files, dataset
+from catalog.parquet import FileScan
+from catalog.scan import data_files, dataset
 from catalog.tables import FRUIT_VECTORS, LABEL_SUMMARY, LABEL_SUSPECTS
 from transforms.arrow import to_matrix
 from transforms.run import BuildResult, Run

@@ -63,7 +63,8 @@ def _pairs(matrix: Floats) -> list[tuple[int, int, float]]:
     unit = np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
     near = np.ascontiguousarray(unit[:, :_AXES])
     neighbours = min(_NEIGHBOURS + 1, len(unit))
-    _, index = cKDTree(near).query(near, k=neighbours, distance_upper_bound=float(np.sqrt(2 - 2 * COSINE)))
+    reach = float(np.sqrt(2 - 2 * COSINE))
+    _, index = cKDTree(near).query(near, k=neighbours, distance_upper_bound=reach, workers=-1)
     first = np.repeat(np.arange(len(unit)), neighbours)
     second = index.ravel()
     ordered = (second > first) & (second < len(unit))  # each pair once; len(unit) stands for no neighbour

@@ -20,7 +20,7 @@ from rich.console import Console
 from bootstrap.pipeline import build
 from bootstrap.session import start
 from bootstrap.settings import Settings
-from catalog.scan import FileScan
+from catalog.parquet import FileScan
 from tests.bench.baselines import binary_file_copy, notebook, plain_spark, spark_pca
 from tests.bench.layers import QUIET, end_to_end, featurization, ingestion
 from tests.bench.limit import photos_per_second

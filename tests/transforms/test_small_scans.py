@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from catalog import scan
-from catalog.scan import FileScan, data_files
+from catalog import parquet
+from catalog.parquet import FileScan
+from catalog.scan import data_files
 from tests.lakes import Lake
 from transforms.covariance import moments
 from transforms.label_summary import summarize
@@ -25,8 +26,8 @@ def test_small_tables_are_summed_up_as_by_spark(built: Lake, monkeypatch: pytest
     with built.open() as run:
         tracker = run.spark.sparkContext.statusTracker()
         sums = []
-        for largest in (scan._SMALL_BYTES, 0):
-            monkeypatch.setattr(scan, "_SMALL_BYTES", largest)
+        for largest in (parquet._SMALL_BYTES, 0):
+            monkeypatch.setattr(parquet, "_SMALL_BYTES", largest)
             before = len(tracker.getJobIdsForGroup())
             sums.append(_sums(run))
             jobs.append(len(tracker.getJobIdsForGroup()) - before)
