@@ -32,7 +32,7 @@ from ingestion.walk import Source
 Progress = Callable[[str, int | None], AbstractContextManager[object]]
 
 _BYTES_PER_FILE = 96 * 1024 * 1024  # photos per Parquet file, a good size for readers
-_FILES_PER_TASK = 1024  # most source files read by one task, whatever their size
+_FILES_PER_TASK = 2048  # most source files read by one task, whatever their size
 _CONFLICTS_SHOWN = 200
 
 

@@ -91,10 +91,10 @@ def _read(data: bytes, load: Callable[[Image.Image], Image.Image]) -> Photo:
         image, format = open_photo(data)
         met = f"{image.width}x{image.height} px"
         try:
-            scaled_from = _fit(image, data, format)
+            width, height = image.size
+            _fit(image, data, format)
             loaded = load(image)
             turn = _orientation(image)  # only now: in a PNG it may follow the pixels
-            width, height = scaled_from or image.size
             size = (height, width) if turn >= _LYING else (width, height)
             return Photo(loaded.transpose(_TURNS[turn]) if turn in _TURNS else loaded, size)
         except Rejected:
@@ -127,7 +127,7 @@ def _colours(image: Image.Image) -> Image.Image:
 
 
 def _brightness(image: Image.Image) -> Image.Image:
-    """Decode only a JPEG's brightness, in half the time. All data is still read, so damage is found as in colour.
+    """Decode only a JPEG's brightness, at an eighth of its sides. All data is read, so damage is found as in colour.
 
     Decodes in colour where that can fail for other reasons: fractional subsampling factors, or size (memory).
     """
@@ -135,17 +135,16 @@ def _brightness(image: Image.Image) -> Image.Image:
     fits = all(side and max(sides) % side == 0 for sides in zip(*planes, strict=True) for side in sides)
     if not planes or not fits or image.width * image.height > _LARGE:
         return _colours(image)
-    image.draft("L", None)
+    image.draft("L", (1, 1))
     image.load()
     return image
 
 
-def _fit(image: Image.Image, data: bytes, format: str) -> tuple[int, int] | None:
-    """Make the photo fit in memory; returns its true size if it will be scaled down, else None. Raises Rejected."""
-    size = image.size
+def _fit(image: Image.Image, data: bytes, format: str) -> None:
+    """Have the photo scaled down while it is decoded, if it would not fit in memory otherwise. Raises Rejected."""
     pixels = image.width * image.height
     if pixels <= MAX_PIXELS:
-        return None
+        return
     said = f"{image.width}x{image.height} px, at most {MAX_PIXELS:,} px"
     if format != "JPEG":
         raise Rejected("too large", f"{said} as {format}, {MAX_SCALED_PIXELS:,} px as JPEG")
@@ -156,7 +155,6 @@ def _fit(image: Image.Image, data: bytes, format: str) -> tuple[int, int] | None
         raise Rejected("too large", f"{image.width}x{image.height} px, at most {MAX_SCALED_PIXELS:,} px")
     scale = 2 if pixels <= 4 * _SCALED else 4
     image.draft(None, (image.width // scale, image.height // scale))
-    return size
 
 
 def orientation(data: bytes) -> int:
