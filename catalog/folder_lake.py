@@ -1,19 +1,21 @@
 """A lake in a folder: Iceberg's JDBC catalog on SQLite, and file locks between the processes that work on it."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
-
-from pyiceberg.table import Table as IcebergTable
-from sqlalchemy.engine import URL
+from typing import TYPE_CHECKING, BinaryIO
 
 from catalog.errors import BusyError, CatalogError
 from catalog.lake import Lake
 from catalog.storage import try_lock
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
 
 _BUSY_MS = 30_000  # how long a writer of the SQLite file waits for another one
 
@@ -94,6 +96,8 @@ class FolderLake(Lake):
         return CatalogError(f"the lake '{self.uri}' cannot be written ({reason}): give --lake a folder you own")
 
     def _pyiceberg_properties(self) -> dict[str, str]:
+        from sqlalchemy.engine import URL  # like PyIceberg, only when the catalog is opened
+
         Path(self.uri).mkdir(parents=True, exist_ok=True)
         url = URL.create("sqlite", database=self.database, query={"timeout": str(_BUSY_MS // 1000)})
         return {"type": "sql", "uri": url.render_as_string(), "warehouse": self.uri}

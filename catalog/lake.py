@@ -6,22 +6,26 @@
 Only this module, and storage.py for other URIs, distinguish between folders and buckets.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
-from pyiceberg.table import Table as IcebergTable
 
 from catalog import snapshots
 from catalog.errors import CatalogError
 from catalog.snapshots import Snapshot
 from catalog.storage import check_allowed, delete_file, exists, holds_anything, is_remote
 from catalog.tables import TABLES, Table
+
+if TYPE_CHECKING:  # the rest of PyIceberg takes 0.2 s to import, for which help, and a run's Java, need not wait
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table as IcebergTable
 
 CATALOG = "lake"  # name of the catalog in Spark and in the SQLite file
 _TABLE_PROPERTIES = {
@@ -84,6 +88,8 @@ class Lake(ABC):
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog, opened by PyIceberg; reading a lake needs no JVM."""
+        from pyiceberg.catalog import load_catalog
+
         return load_catalog(CATALOG, **(self._other_catalog or self._pyiceberg_properties()))
 
     def spark_properties(self) -> dict[str, str]:

@@ -1,19 +1,22 @@
 """Published snapshots of a table: Iceberg snapshots that were `main`, with the facts stored in their summaries."""
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.snapshots import Operation
-from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
+if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
 
 ROWS_OF = "rows_of"  # of a compacted table: the snapshot with the same rows
 PROPERTY = "fruitlake."  # prefix of our facts in a snapshot's summary
 
-_KEEPS_ROWS = (Operation.APPEND, Operation.REPLACE)
+_KEEPS_ROWS = ("append", "replace")  # operations of Iceberg
 
 
 def new_run_id() -> str:
@@ -94,7 +97,7 @@ def as_of(table: str, loaded: IcebergTable | None, moment: datetime) -> Snapshot
 def rows_appended(metadata: TableMetadata, first: int, last: int) -> int | None:
     """Rows added between two snapshots; None if rows were changed or deleted, or a snapshot in between has expired."""
     at = metadata.snapshot_by_id(last)
-    while at and at.snapshot_id != first and at.summary and at.summary.operation in _KEEPS_ROWS:
+    while at and at.snapshot_id != first and at.summary and at.summary.operation.value in _KEEPS_ROWS:
         at = metadata.snapshot_by_id(at.parent_snapshot_id) if at.parent_snapshot_id else None
     if at is None or at.snapshot_id != first:
         return None
