@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from catalog.blocklist import BlockList
 from catalog.errors import AuditError
 from ingestion.counts import UNSETTLED, VERSION, Conflict, Counts
-from ingestion.placement import place
+from ingestion.placement import any_known, count_read, place
 from ingestion.reading import BLOCKED, CHECKED_SCHEMA, check_files
 from ingestion.source import list_source
 from ingestion.walk import Source
@@ -98,13 +98,10 @@ class Ingestion:
         self._placed: DataFrame | None = None  # None: every accepted file is a new photo, as usual
         if self._pending:
             with progress("reading photos", self._pending):
-                blocked = F.count_if(F.col("reason") == BLOCKED)
-                ids = F.count("image_id"), F.count_distinct("image_id")
-                seen = read.agg(F.count("*"), *ids, blocked).first()
-            assert seen is not None
-            files_read, photos, distinct, self._blocked = seen
-            self._rejected = files_read - photos - self._blocked
-            if photos != distinct or (known_images is not None and _any_known(read, known_images)):
+                seen = count_read(read, self._pending)
+            self._blocked = seen.blocked
+            self._rejected = seen.files - seen.photos - seen.blocked
+            if seen.photos != seen.distinct or (known_images is not None and any_known(read, known_images)):
                 self._placed = place(read, known_images, files).persist()
         # number of files read in this run per outcome (see placement.py)
         self._outcomes = Counter(stored=self._pending - self._rejected - self._blocked)
@@ -191,11 +188,6 @@ class Ingestion:
 def _files_and_bytes(counted: Column) -> tuple[Column, Column]:
     """Aggregates: the number of listed files for which a condition holds, and their size in bytes."""
     return F.count_if(counted), F.coalesce(F.sum(F.when(counted, F.col("size"))), F.lit(0))
-
-
-def _any_known(read: DataFrame, images: DataFrame) -> bool:
-    """Whether a photo that was read is stored already; if none is, they need not be placed, which takes seconds."""
-    return not read.join(images.select("image_id"), "image_id", "left_semi").isEmpty()
 
 
 def _matching(new: DataFrame, old: DataFrame, columns: list[str], how: str) -> DataFrame:

@@ -10,14 +10,44 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from catalog.storage import may_exist
+from ingestion.reading import BLOCKED
 
 _REQUESTS = 32  # concurrent requests to a bucket
+_MANY = 100_000  # files; the ids of fewer are counted here, because Spark takes three stages to tell distinct ones
+
+
+class ReadFiles(NamedTuple):
+    """Number of files that were read, of those that hold a photo, of distinct photos, and of blocked files."""
+
+    files: int
+    photos: int
+    distinct: int
+    blocked: int
+
+
+def count_read(read: DataFrame, expected: int) -> ReadFiles:
+    """Count the files that were read, rows of CHECKED_SCHEMA. expected: about how many there are."""
+    if expected > _MANY:
+        ids = F.count("image_id"), F.count_distinct("image_id")
+        row = read.agg(F.count("*"), *ids, F.count_if(F.col("reason") == BLOCKED)).first()
+        assert row is not None  # an aggregate without groups always has one row
+        return ReadFiles(*row)
+    ids, reasons = read.select("image_id", "reason").toArrow().columns
+    blocked = pc.sum(pc.equal(reasons, BLOCKED)).as_py() or 0
+    return ReadFiles(len(ids), len(ids) - ids.null_count, pc.count_distinct(ids).as_py(), blocked)
+
+
+def any_known(read: DataFrame, images: DataFrame) -> bool:
+    """Whether a photo that was read is stored already; if none is, they need not be placed, which takes seconds."""
+    return not read.join(images.select("image_id"), "image_id", "left_semi").isEmpty()
 
 
 def place(read: DataFrame, known: DataFrame | None, files: DataFrame) -> DataFrame:

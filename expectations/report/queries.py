@@ -1,5 +1,6 @@
 """Queries of the report on the lake's tables, read with Arrow. Every result has a limit."""
 
+from collections import Counter
 from typing import Any
 
 import polars as pl
@@ -7,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from more_itertools import constrained_batches
 
+from catalog.parquet import BATCH_ROWS
 from expectations.report.contents import Label, Pair, Point, Quarantine, QuarantinedFile, Suspect
 
 MAX_LABELS = 2_000
@@ -26,8 +28,12 @@ def labels(summary: ds.Dataset) -> tuple[Label, ...]:
 
 def labels_of_photos(images: ds.Dataset) -> tuple[Label, ...]:
     """The same from bronze.images if there is no gold yet, without spread and centroid."""
-    counted = _frame(images, "label").group_by("label").len().sort("len", "label", descending=[True, False])
-    return tuple(Label(*row) for row in counted.head(MAX_LABELS).sort("label").rows())
+    photos = Counter[str]()
+    for batch in images.to_batches(columns=["label"]):
+        for counted in batch["label"].value_counts().to_pylist():
+            photos[counted["values"]] += counted["counts"]
+    largest = sorted(photos.items(), key=lambda item: (-item[1], item[0]))[:MAX_LABELS]
+    return tuple(Label(*item) for item in sorted(largest))
 
 
 def points(vectors: ds.Dataset) -> list[Point]:
@@ -36,7 +42,9 @@ def points(vectors: ds.Dataset) -> list[Point]:
     Within a label, photos are taken in order of image_id. It is a hash, so the sample is random, but stable.
     """
     columns = {name: pc.field(name) for name in ("image_id", "label")}
-    batches = vectors.to_batches(columns={**columns, "vector": pc.list_slice(pc.field("vector"), 0, 2)})
+    columns["vector"] = pc.list_slice(pc.field("vector"), 0, 2)
+    # by default, Arrow reads 64 batches of 131,072 vectors ahead
+    batches = vectors.to_batches(columns, batch_size=BATCH_ROWS, batch_readahead=4, fragment_readahead=2)
     dealt = pl.DataFrame(schema={"image_id": pl.String, "label": pl.String, "x": pl.Float64, "y": pl.Float64})
     axes = [
         pl.col("vector").list.get(i, null_on_oob=True).fill_null(0).cast(pl.Float64).alias(n)
