@@ -28,7 +28,7 @@ from catalog.errors import SettingsError
 from catalog.lake import CATALOG, Lake
 from catalog.storage import is_remote
 
-# Set in every session, because correctness or memory use depends on these.
+# Set in every session, because correctness, memory use or speed depends on these.
 _ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # an overflow or a division by zero is an error, not a null
@@ -37,6 +37,8 @@ _ALWAYS = {
     # photos differ in size by a factor of a thousand, so batches sent to Python are also limited in bytes
     "spark.sql.execution.arrow.maxBytesPerBatch": str(8 * 1024 * 1024),
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
+    # by default, each call on a column or DataFrame makes three more to Java, and the first imports IPython if it can
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 # Java's optimizing compiler (C2) used 11 of the JVM's 26 s of CPU in a run over 300 photos, on the cores that the
@@ -176,8 +178,6 @@ def _local(settings: Settings) -> dict[str, str]:
         "spark.executor.heartbeatInterval": "1s",  # how often a running task reports its progress
         # one page per broadcast table, task and aggregation; with a heap of 6 GB, the default is 64 MB
         "spark.buffer.pageSize": "4m",
-        # by default, each call on a column or DataFrame makes three more to Java, and the first imports IPython
-        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.local.dir": work,
         "spark.sql.warehouse.dir": os.path.join(work, "warehouse"),
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",  # see jars.py

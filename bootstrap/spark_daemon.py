@@ -1,4 +1,4 @@
-"""Spark's Python daemon without three needless steps of its workers, which cost CPU.
+"""Spark's Python daemon without two needless steps of its workers, which cost CPU in every task.
 
 Spark puts pyspark.zip and its own core jar on its Python workers' path, and every task calls
 `importlib.invalidate_caches()`, which makes Python read the directory of each such archive again for every imported
@@ -7,8 +7,6 @@ as files.
 
 After every task a worker collects garbage, which visits every object of NumPy, Arrow and the network: 50 ms of CPU.
 Objects that have survived a task are frozen, so that the next collection visits only new ones.
-
-pandera imports hypothesis where it is installed, as it is for the tests, and that imports pytest: 0.4 s.
 
 `spark.python.daemon.module` names this module; the JVM runs it as `python -m`.
 """
@@ -27,7 +25,6 @@ def _collect() -> None:
 if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if not os.path.isfile(entry)]
     sys.path_importer_cache.clear()
-    sys.modules["hypothesis"] = None  # type: ignore[assignment]
     from pyspark import daemon
 
     vars(daemon)["gc"] = SimpleNamespace(collect=_collect)  # the loop of its workers calls gc.collect()

@@ -23,7 +23,7 @@ from catalog.snapshots import Snapshot
 from catalog.storage import check_allowed, delete_file, exists, holds_anything, is_remote
 from catalog.tables import TABLES, Table
 
-if TYPE_CHECKING:  # the rest of PyIceberg takes 0.2 s to import, for which help, and a run's Java, need not wait
+if TYPE_CHECKING:  # the rest of PyIceberg takes 0.2 s to import: `--help` and the start of Java need not wait for it
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 

@@ -1,6 +1,6 @@
 """Read Parquet files with Arrow: in the tasks of a Spark job, or in this process if they are small.
 
-Python workers import this module, so it imports neither PyIceberg nor the catalog, which takes 0.2 s.
+Python workers import this module, so it imports neither the catalog nor PyIceberg, whose import takes 0.2 s.
 """
 
 from __future__ import annotations
@@ -28,6 +28,29 @@ def open_files(files: Iterable[str], schema: pa.Schema | None = None) -> ds.Data
     """Open at least one file as a dataset. Without a schema, it is the first file's."""
     places = [filesystem(local_or_s3(file)) for file in files]
     return ds.dataset([path for _, path in places], schema=schema, format="parquet", filesystem=places[0][0])
+
+
+def stream(
+    rows: ds.Dataset, columns: list[str] | dict[str, Any], where: Any = None, files_ahead: int = 16
+) -> Iterator[pa.RecordBatch]:
+    """Yield a dataset's rows in batches, holding only a few in memory.
+
+    By default, Arrow buffers the columns of whole files, and reads 64 batches of 131,072 rows ahead.
+
+    Args:
+        rows: the dataset.
+        columns: names, or expressions by name.
+        where: the filter, an expression.
+        files_ahead: number of files that are read at the same time; a batch of each is in memory.
+    """
+    yield from rows.to_batches(
+        columns,
+        filter=where,
+        batch_size=BATCH_ROWS,
+        batch_readahead=1,
+        fragment_readahead=files_ahead,
+        fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),
+    )
 
 
 @dataclass(frozen=True)

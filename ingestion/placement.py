@@ -21,7 +21,7 @@ from catalog.storage import may_exist
 from ingestion.reading import BLOCKED
 
 _REQUESTS = 32  # concurrent requests to a bucket
-_MANY = 100_000  # files; the ids of fewer are counted here, because Spark takes three stages to tell distinct ones
+_MANY = 100_000  # files; fewer are counted in the driver, because Spark needs three stages to count distinct ids
 
 
 class ReadFiles(NamedTuple):

@@ -23,7 +23,8 @@ SOURCE_SCHEMA = (
     "source_path string, label string, size bigint, source_modified_at timestamp, reason string, detail string, "
     "ignored string"
 )
-_FOLDERS_PER_SLOT = 8  # the driver stops walking here, and the tasks continue
+# With this many folders, the driver stops walking, and the tasks continue. A bucket's tasks wait for S3, not for cores.
+_FOLDERS_PER_SLOT, _FOLDERS_OF_BUCKET = 8, 256
 _ROWS_PER_BATCH = 10_000
 
 
@@ -54,7 +55,7 @@ def check_folder(root: str) -> None:
 def list_source(spark: SparkSession, source: Source) -> DataFrame:
     """List the source's files, one row per file with the columns of SOURCE_SCHEMA; `ignored` is null for photos."""
     slots = spark.sparkContext.defaultParallelism
-    folders = _frontier(source.root, slots * _FOLDERS_PER_SLOT)
+    folders = _frontier(source.root, _FOLDERS_OF_BUCKET if is_remote(source.root) else slots * _FOLDERS_PER_SLOT)
     # Deal the folders out like cards, one task per slot: neighbouring folders are often of similar size, and Spark
     # splits the table into contiguous pieces.
     paths, deep = zip(*(folder for first in range(slots) for folder in folders[first::slots]), strict=True)

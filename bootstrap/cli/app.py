@@ -52,7 +52,6 @@ app.add_typer(emr.app, name="emr")
 def main() -> None:
     """Run the command in sys.argv, and exit with its code."""
     atexit.register(_exit_at_once)
-    sys.modules.setdefault("hypothesis", None)  # type: ignore[arg-type]  # see bootstrap/spark_daemon.py
     sys.exit(exit_code())
 
 

@@ -7,11 +7,13 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
+from threading import Lock
 
 import pyarrow.compute as pc
 from PIL import Image, ImageOps
 
 from catalog.lake import Lake
+from catalog.parquet import stream
 from catalog.scan import data_files, dataset_of
 from catalog.tables import IMAGES
 from ingestion.photo import decode
@@ -20,7 +22,8 @@ MAX_THUMBNAILS = 300
 SIDE = 48  # px
 _QUALITY = 72  # JPEG quality; about 1 kB per thumbnail
 _MAX_BYTES = 512 * 1024 * 1024  # limit on bytes read from bronze: single photos cannot be read from Parquet
-_THREADS = 4  # each decodes one photo at a time
+_THREADS = 2
+_WHOLE = Lock()  # held to decode a photo at its full size, which may take 640 MB
 
 
 def thumbnails(lake: Lake, image_ids: Sequence[str]) -> dict[str, bytes]:
@@ -34,8 +37,7 @@ def thumbnails(lake: Lake, image_ids: Sequence[str]) -> dict[str, bytes]:
     photos = dataset_of(IMAGES, _some_files(data_files(images)))
     made: dict[str, bytes | None] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
-        # by default, Arrow reads 64 row groups ahead, each of 16 MB or one photo
-        for batch in photos.to_batches(["image_id", "content"], wanted, batch_readahead=1, fragment_readahead=1):
+        for batch in stream(photos, ["image_id", "content"], wanted, files_ahead=1):  # batches have 16 MB, or one photo
             ids, contents = (column.to_pylist() for column in batch.columns)
             made.update(zip(ids, pool.map(_thumbnail, contents), strict=True))
     return {image_id: jpeg for image_id, jpeg in made.items() if jpeg is not None}
@@ -55,7 +57,8 @@ def _thumbnail(content: bytes) -> bytes | None:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))  # decoded at reduced size
             image = ImageOps.exif_transpose(image)
         else:
-            image = decode(content)
+            with _WHOLE:
+                image = decode(content)
         image.thumbnail((SIDE, SIDE))
         out = io.BytesIO()
         image.save(out, "JPEG", quality=_QUALITY)

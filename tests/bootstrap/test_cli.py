@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Here, check_one_line, fruitlake_here, fruitlake_process
+from tests.commands import Here, check_one_line, fruitlake_here, fruitlake_process, python
 from tests.lakes import Lake
 
 
@@ -125,6 +125,39 @@ def test_no_java_is_one_line_with_the_command_that_installs_it(photos: Path, tmp
     done = fruitlake_process(*arguments, cwd=tmp_path, JAVA_HOME=str(tmp_path), PATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     check_one_line(done.stderr, "JDK 17 or 21", "install")
+
+
+def test_a_report_needs_no_java(built: Lake, tmp_path: Path) -> None:
+    lake = built.copy(tmp_path / "lake")
+    done = fruitlake_process(
+        "report", "--lake", str(lake.path), cwd=tmp_path, JAVA_HOME=str(tmp_path), PATH=str(tmp_path)
+    )
+    assert (done.returncode, done.stdout) == (0, f"report: {lake.path}/reports/index.html\n"), done.stderr
+    assert "Braeburn" in (lake.path / "reports" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("bootstrap.cli", ["pyspark", "pyiceberg.catalog", "pyiceberg.table", "sqlalchemy", "polars", "boto3"]),
+        ("bootstrap.pipeline", ["polars", "great_expectations", "dbt"]),  # they would delay the start of Java
+        ("expectations.validation", ["pyiceberg", "polars"]),  # in Python workers
+        ("ingestion.reading", ["pyiceberg", "polars"]),
+        ("transforms.featurizer", ["pyiceberg", "polars"]),
+    ],
+)
+def test_what_is_imported_at_first_is_little(module: str, without: list[str], tmp_path: Path) -> None:
+    code = f"import sys, {module}; print([name for name in {without} if name in sys.modules])"
+    assert python("-c", code, cwd=tmp_path).stdout == "[]\n"
+
+
+def test_pandera_is_imported_without_hypothesis_which_stays_importable(tmp_path: Path) -> None:
+    code = (
+        "import sys; from expectations import validation; validation.load(); print('hypothesis' in sys.modules); "
+        "import hypothesis"
+    )
+    done = python("-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
 @pytest.mark.exhaustive

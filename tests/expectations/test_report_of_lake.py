@@ -1,12 +1,9 @@
 """The report of a lake: whole, growing, empty, or impossible to write."""
 
 import io
-import random
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.dataset as ds
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -14,7 +11,7 @@ from rich.console import Console
 from bootstrap import reporting
 from catalog.errors import AuditError, CatalogError
 from catalog.lake import open_lake
-from expectations.report import RunFacts, queries, write_report
+from expectations.report import RunFacts, write_report
 from expectations.report.collect import collect
 from expectations.report.drift import FIRST
 from expectations.report.facts import facts_of
@@ -23,21 +20,6 @@ from expectations.report.thumbnails import SIDE
 from tests.expectations.test_report import SECTIONS, Page
 from tests.lakes import Lake
 from tests.photos import sample_photo
-
-
-@pytest.mark.parametrize("rows_at_once", [1, 5, 1_000])
-def test_points_are_dealt_evenly_to_the_labels(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
-    monkeypatch.setattr(queries, "MAX_POINTS", 6)
-    monkeypatch.setattr(queries, "_AT_ONCE", rows_at_once)
-    rows = [(f"a{i:02}", "many", [1.0, 2.0, 9.0]) for i in range(20)] + [("b1", "few", [3.0]), ("b2", "few", [4.0])]
-    random.Random(7).shuffle(rows)
-    ids, labels, vectors = map(list, zip(*rows, strict=True))
-    columns = [pa.array(ids), pa.array(labels), pa.array(vectors, pa.list_(pa.float32()))]
-    table = pa.table(columns, ["image_id", "label", "vector"])
-    found = queries.points(ds.dataset(table.to_batches(max_chunksize=1)))
-    assert [p.image_id for p in found] == ["b1", "a00", "b2", "a01", "a02", "a03"]
-    assert found[0] == ("b1", "few", 3.0, 0.0)
-    assert found[1] == ("a00", "many", 1.0, 2.0)
 
 
 def test_a_built_lake_has_a_page_a_run_and_an_index(built: Lake) -> None:

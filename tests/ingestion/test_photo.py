@@ -54,7 +54,7 @@ def test_a_lossless_jpeg_is_accepted_though_its_brightness_alone_cannot_be_had()
     data = lossless_jpeg(SIZE, (200, 30, 40))
     with pytest.raises(OSError):
         image = Image.open(io.BytesIO(data))
-        image.draft("L", None)
+        image.draft("L", (1, 1))
         image.load()
     assert check(data) == decode(data).size == SIZE
 
@@ -235,6 +235,14 @@ def damaged_photos(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+def _size_by_check(data: bytes) -> tuple[int, int]:
+    try:
+        return check(data)
+    except Rejected as rejection:
+        assert rejection.reason == "too small"
+        return decode(data).size
+
+
 @settings(max_examples=300, deadline=None, database=None)
 @given(damaged_photos())
 def test_damage_is_decoded_or_rejected_and_nothing_else(data: bytes) -> None:
@@ -242,5 +250,8 @@ def test_damage_is_decoded_or_rejected_and_nothing_else(data: bytes) -> None:
         image = decode(data)
     except Rejected as rejection:
         assert rejection.reason in get_args(Reason)
+        with pytest.raises(Rejected):
+            check(data)
     else:
         assert image.mode == "RGB"
+        assert image.size == _size_by_check(data)
